@@ -1,0 +1,69 @@
+"""One folder a family, found by being there: a table of modes, and flows.
+
+The rule: a new family is a new folder that edits nothing else. A family module offers FAMILY;
+its simulator module offers SCENARIOS. Families import no USB library, no screen, no thread
+and no clock.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+
+from console.errors import NoSuchFlow
+from console.events import Device
+from console.flow import Flow
+from console.hardware.simulated import Scenario
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One appearance of a device. Ids are four hex digits; `shown` is the short word on screen."""
+
+    name: str
+    vid: str
+    pid: str
+    title: str
+    shown: str
+    about: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What kind of thing it is: how it is recognised, its modes, its flows."""
+
+    name: str
+    title: str
+    modes: tuple[Mode, ...]
+    flows: tuple[Flow, ...]
+
+    def mode_of(self, device: Device) -> Mode | None:
+        """The mode whose ids the device shows."""
+        ids = (device.vid, device.pid)
+        return next((mode for mode in self.modes if (mode.vid, mode.pid) == ids), None)
+
+    def flow(self, name: str) -> Flow:
+        """The flow of that name. Raises NoSuchFlow."""
+        for flow in self.flows:
+            if flow.name == name:
+                return flow
+        raise NoSuchFlow(f"The family {self.name} has no flow {name}.")
+
+
+@cache
+def found() -> tuple[Family, ...]:
+    """Every family that is there, ordered by name."""
+    names = sorted(info.name for info in pkgutil.iter_modules(__path__) if info.ispkg)
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return tuple(module.FAMILY for module in modules)
+
+
+@cache
+def scenarios() -> tuple[Scenario, ...]:
+    """The practice scenarios of every family, ordered by family."""
+    names = sorted(info.name for info in pkgutil.iter_modules(__path__) if info.ispkg)
+    modules = [importlib.import_module(f"{__name__}.{name}.simulator") for name in names]
+    return tuple(scenario for module in modules for scenario in module.SCENARIOS)

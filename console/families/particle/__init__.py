@@ -1,0 +1,5 @@
+"""placeholder"""
+
+from console.families import Family
+
+FAMILY = Family("particle", "Particle", (), ())

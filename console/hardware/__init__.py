@@ -1,0 +1,1 @@
+"""The only room that imports hid, usb, smartcard, serial or pyudev; library errors become ours here."""

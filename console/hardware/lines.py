@@ -1,0 +1,124 @@
+"""The open wires to a device, as the few verbs a client may use, and the wrappers of a line.
+
+The rule: a line moves bytes and turns every failure into an error of console.errors. It knows
+no protocol. Real lines, practice lines and the wrappers below are interchangeable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from console.errors import Stopped
+
+
+class ControlLine(Protocol):
+    """USB control transfers to one device (USB 2.0, 9.3). Timeouts are seconds."""
+
+    def read(
+        self, request_type: int, request: int, value: int, index: int, length: int, timeout: float
+    ) -> bytes:
+        """A device-to-host transfer; a shorter answer than `length` is legal.
+
+        Raises Refused (code "stall"), Silent, Unplugged, NotPermitted.
+        """
+
+    def write(
+        self, request_type: int, request: int, value: int, index: int, data: bytes, timeout: float
+    ) -> None:
+        """A host-to-device transfer. Raises as read()."""
+
+    def select(self, interface: int, alternate: int) -> None:
+        """Claim the interface and choose its alternate setting."""
+
+    def reset(self) -> None:
+        """A USB port reset; afterwards the device may be gone."""
+
+    def close(self) -> None:
+        """Let the device go; never raises."""
+
+
+class Wrapped:
+    """A control line below another: passes everything through; the base of the wrappers."""
+
+    def __init__(self, below: ControlLine, now: Callable[[], float] = lambda: 0.0) -> None:
+        self.below = below
+        self._now = now
+
+    def before(self, words: str) -> None:
+        """Called before each transfer with its description (never its data)."""
+
+    def after(self, words: str, seconds: float) -> None:
+        """Called after each transfer that succeeded."""
+
+    def read(
+        self, request_type: int, request: int, value: int, index: int, length: int, timeout: float
+    ) -> bytes:
+        words = f"in  {request_type:02x} {request:02x} value {value:04x} index {index} ask {length}"
+        self.before(words)
+        began = self._now()
+        answer = self.below.read(request_type, request, value, index, length, timeout)
+        self.after(f"{words} got {len(answer)}", self._now() - began)
+        return answer
+
+    def write(
+        self, request_type: int, request: int, value: int, index: int, data: bytes, timeout: float
+    ) -> None:
+        words = f"out {request_type:02x} {request:02x} value {value:04x} index {index} "
+        words += f"sent {len(data)}"
+        self.before(words)
+        began = self._now()
+        self.below.write(request_type, request, value, index, data, timeout)
+        self.after(words, self._now() - began)
+
+    def select(self, interface: int, alternate: int) -> None:
+        words = f"select interface {interface} alternate {alternate}"
+        self.before(words)
+        self.below.select(interface, alternate)
+        self.after(words, 0.0)
+
+    def reset(self) -> None:
+        self.before("reset")
+        self.below.reset()
+        self.after("reset", 0.0)
+
+    def close(self) -> None:
+        self.below.close()
+
+
+class Traced(Wrapped):
+    """Tells every transfer's header and length to `tell`; never a byte of what was carried."""
+
+    def __init__(
+        self, below: ControlLine, tell: Callable[[str], None], now: Callable[[], float]
+    ) -> None:
+        super().__init__(below, now)
+        self._tell = tell
+
+    def after(self, words: str, seconds: float) -> None:
+        self._tell(f"{words}  {seconds * 1000:.1f} ms")
+
+
+class Stoppable(Wrapped):
+    """Raises Stopped before a transfer, when the technician asked and the step allows it."""
+
+    def __init__(self, below: ControlLine, stop_now: Callable[[], bool]) -> None:
+        super().__init__(below)
+        self._stop_now = stop_now
+
+    def before(self, words: str) -> None:
+        if self._stop_now():
+            raise Stopped("You stopped the run.")
+
+
+class Faulty(Wrapped):
+    """Calls `fault(n)` before the n-th transfer (from 1); the fault raises, or does nothing."""
+
+    def __init__(self, below: ControlLine, fault: Callable[[int], None]) -> None:
+        super().__init__(below)
+        self._fault = fault
+        self.calls = 0
+
+    def before(self, words: str) -> None:
+        self.calls += 1
+        self._fault(self.calls)

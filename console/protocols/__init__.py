@@ -1,0 +1,1 @@
+"""Standards that two families share: pure codecs, and clients over one line."""
