@@ -106,6 +106,8 @@ class DevicePlugged:
     families: tuple[str, ...] = ()
     mode: str = ""
     name: str = ""
+    shown: str = ""
+    next: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,14 @@ class ScreenLost:
     """A screen went without saying goodbye: its line dropped."""
 
     screen: str
+
+
+@dataclass(frozen=True)
+class ScreenBack:
+    """A screen came after one was lost; `since` is when that was (ISO 8601, UTC)."""
+
+    screen: str
+    since: str
 
 
 # --- a run's journal ----------------------------------------------------------------------
@@ -214,7 +224,10 @@ class StepFailed:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question is open. `must_type` is what consent reads, when it has to be typed."""
+    """A question was put. `must_type` is what consent reads, when it has to be typed.
+
+    `waits` is true when a person must answer; else the answer was brought along, or is lacking.
+    """
 
     question: str
     kind: str
@@ -222,6 +235,7 @@ class Asked:
     optional: bool = False
     must_type: str = ""
     choices: tuple[str, ...] = ()
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -322,6 +336,7 @@ Event = (
     | RunOpened
     | RunClosed
     | ScreenLost
+    | ScreenBack
     | RunStarted
     | Told
     | Warned

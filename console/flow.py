@@ -68,7 +68,7 @@ class Kind(StrEnum):
     TYPED = "typed"
     TEXT = "text"
     CHOICE = "choice"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - the name of a kind of question
     FILE = "file"
 
 
@@ -125,7 +125,7 @@ class Flow:
 
 
 RETRY = Question("retry", Kind.CHOICE, "Try this step again?", choices=("again", "stop"))
-NO_RUN_QUESTIONS: tuple[Question, ...] = (RETRY,)
+GUIDE_QUESTIONS: tuple[Question, ...] = (RETRY,)
 """Questions that the guide itself may ask in any flow."""
 
 
@@ -305,6 +305,10 @@ class Guide:
         Raises Unanswered (nobody there, nothing written yet), Stopped ("no"), GateClosed
         (scripted consent that does not match).
         """
+        given = self._host.given(question.id)
+        if given is None and question.kind is Kind.CONFIRM:
+            given = self._host.given("--yes")
+        waits = given is None and (self.committed or self._host.attended())
         asked = Asked(
             question.id,
             question.kind.value,
@@ -312,17 +316,15 @@ class Guide:
             question.optional,
             must_type,
             question.choices,
+            waits,
         )
         self._host.post(asked)
-        given = self._host.given(question.id)
-        if given is None and question.kind is Kind.CONFIRM:
-            given = self._host.given("--yes")
         if given is not None:
             return self._accept(question, given, must_type)
-        if not self._host.attended() and question.optional:
+        if not waits and question.optional:
             self._host.post(Answered(question.id, "not checked"))
             return None
-        if not self._host.attended() and not self.committed:
+        if not waits:
             raise Unanswered(
                 f"The question {question.id} had no answer: {asked.text}",
                 f"Nothing is written. Bring the answer: --answer {question.id}=...",
@@ -332,9 +334,8 @@ class Guide:
 
     def _ask_person(self, question: Question, must_type: str) -> str | None:
         while True:
+            self.safe_point()
             signal = self._host.clock.take(self._host.signals, None)
-            if signal is Signal.STOP:
-                self.safe_point()
             if not isinstance(signal, Reply) or signal.question != question.id:
                 continue
             if not signal.answer and question.optional:

@@ -6,8 +6,10 @@ hangs or leaves; it is stateful; time passes only through the `pause` it was mad
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Protocol
 
 
@@ -16,7 +18,10 @@ class Stall(Exception):
 
 
 class Hang(Exception):
-    """The device does not answer this transfer, nor any other until reset or replugged."""
+    """The device does not answer this transfer, nor any other until a button or power resets it.
+
+    Raised while `away` is set, it says that the device left in the middle of this transfer.
+    """
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,10 @@ class Away:
 
 
 class SimulatedUsb(Protocol):
-    """One simulated device. Whoever exports it looks at `away` after every transfer."""
+    """One simulated device. Whoever exports it looks at `away` after every transfer and press."""
 
     away: Away | None
+    """Whoever pulls the plug sets Away(None): a reset that was under way is then lost too."""
 
     def descriptors(self) -> Descriptors:
         """As it enumerates now; may differ after each power_on()."""
@@ -58,13 +64,16 @@ class SimulatedUsb(Protocol):
         """One control transfer, standard requests included. Raises Stall or Hang."""
 
     def power_on(self) -> None:
-        """It was plugged in, or reset itself: `away` is None afterwards."""
+        """After Away(seconds): its own reset is over. Otherwise it was plugged in.
+
+        `away` is None afterwards, unless what now runs does not show itself on USB.
+        """
 
     def press(self, buttons: str) -> None:
-        """A person used its buttons; unknown words raise ValueError."""
+        """A person used its buttons; words it has no button for raise ValueError."""
 
     def freeze(self) -> dict[str, Any]:
-        """All that survives a power loss, as JSON values."""
+        """All that it is, as JSON values: another process may go on with it."""
 
     def thaw(self, frozen: Mapping[str, Any]) -> None:
         """Become what freeze() described."""
@@ -89,3 +98,148 @@ class Scenario:
     name: str
     about: str
     units: tuple[Unit, ...]
+
+
+# --- descriptors (USB 2.0, 9.6) -----------------------------------------------------------
+
+DEVICE, CONFIGURATION, STRING, INTERFACE, ENDPOINT = 1, 2, 3, 4, 5
+US_ENGLISH = 0x0409
+SELF_POWERED = 0xC0
+BUS_POWERED = 0x80
+
+
+def device_descriptor(
+    *,
+    vid: int,
+    pid: int,
+    release: int,
+    usb: int = 0x0200,
+    class_code: tuple[int, int, int] = (0, 0, 0),
+    strings: tuple[int, int, int] = (1, 2, 3),
+) -> bytes:
+    """One configuration, 64-byte endpoint 0; `strings` index maker, product and serial."""
+    ids = struct.pack("<HHH", vid, pid, release)
+    return (
+        bytes((18, DEVICE))
+        + struct.pack("<H", usb)
+        + bytes((*class_code, 64))
+        + ids
+        + bytes((*strings, 1))
+    )
+
+
+def interface_descriptor(
+    number: int, alternate: int, class_code: tuple[int, int, int], endpoints: int, string: int = 0
+) -> bytes:
+    return bytes((9, INTERFACE, number, alternate, endpoints, *class_code, string))
+
+
+def endpoint_descriptor(address: int, attributes: int, packet: int, interval: int = 0) -> bytes:
+    return struct.pack("<BBBBHB", 7, ENDPOINT, address, attributes, packet, interval)
+
+
+def configuration_descriptor(
+    parts: tuple[bytes, ...], interfaces: int, attributes: int = BUS_POWERED, milliamps: int = 100
+) -> bytes:
+    """The whole of configuration 1: its header, then every part as it stands."""
+    body = b"".join(parts)
+    header = struct.pack(
+        "<BBHBBBBB", 9, CONFIGURATION, 9 + len(body), interfaces, 1, 0, attributes, milliamps // 2
+    )
+    return header + body
+
+
+def string_descriptor(text: str) -> bytes:
+    body = text.encode("utf-16-le")
+    return bytes((2 + len(body), STRING)) + body
+
+
+# --- standard requests (USB 2.0, 9.4) -----------------------------------------------------
+
+
+class Standard(IntEnum):
+    """USB 2.0, table 9-4; what is not here, no device of ours answers."""
+
+    GET_STATUS = 0
+    CLEAR_FEATURE = 1
+    SET_FEATURE = 3
+    SET_ADDRESS = 5
+    GET_DESCRIPTOR = 6
+    GET_CONFIGURATION = 8
+    SET_CONFIGURATION = 9
+    GET_INTERFACE = 10
+    SET_INTERFACE = 11
+
+
+def is_standard(setup: Setup) -> bool:
+    """Is it a standard request, and not one of a class or a vendor (USB 2.0, table 9-2)?"""
+    return setup.request_type & 0x60 == 0
+
+
+class StandardRequests:
+    """Answers what every USB device answers, and remembers what those requests have set."""
+
+    def __init__(self) -> None:
+        self.configuration = 0
+        self.alternates: dict[int, int] = {}
+
+    def answer(self, descriptors: Descriptors, setup: Setup) -> bytes:
+        """The answer, cut to what was asked for. Raises Stall for what the device lacks."""
+        return self._whole(descriptors, setup)[: setup.length]
+
+    def _whole(self, descriptors: Descriptors, setup: Setup) -> bytes:
+        match setup.request:
+            case Standard.GET_STATUS:  # neither halted nor able to wake the host up
+                return b"\0\0"
+            case Standard.CLEAR_FEATURE | Standard.SET_FEATURE | Standard.SET_ADDRESS:
+                return b""
+            case Standard.GET_DESCRIPTOR:
+                return _descriptor(descriptors, setup.value >> 8, setup.value & 0xFF)
+            case Standard.GET_CONFIGURATION:
+                return bytes((self.configuration,))
+            case Standard.SET_CONFIGURATION:
+                return self._configure(setup.value)
+            case Standard.GET_INTERFACE:
+                return bytes((self.alternates.get(setup.index, 0),))
+            case Standard.SET_INTERFACE:
+                return self._choose(descriptors, setup.index, setup.value)
+            case _:
+                raise Stall
+
+    def _configure(self, value: int) -> bytes:
+        if value > 1:
+            raise Stall
+        self.configuration = value
+        self.alternates.clear()
+        return b""
+
+    def _choose(self, descriptors: Descriptors, interface: int, alternate: int) -> bytes:
+        if (interface, alternate) not in interfaces_of(descriptors.configuration):
+            raise Stall
+        self.alternates[interface] = alternate
+        return b""
+
+
+def _descriptor(descriptors: Descriptors, kind: int, index: int) -> bytes:
+    if kind == DEVICE:
+        return descriptors.device
+    if kind == CONFIGURATION and index == 0:
+        return descriptors.configuration
+    if kind == STRING and index == 0:
+        return struct.pack("<BBH", 4, STRING, US_ENGLISH)
+    if kind == STRING and index in descriptors.strings:
+        return string_descriptor(descriptors.strings[index])
+    raise Stall
+
+
+def interfaces_of(configuration: bytes) -> dict[tuple[int, int], str]:
+    """(interface, alternate) -> its class, subclass and protocol as six hex digits."""
+    found = {}
+    at = 0
+    while at + 2 <= len(configuration) and configuration[at] >= 2:
+        length, kind = configuration[at], configuration[at + 1]
+        if kind == INTERFACE:
+            number, alternate = configuration[at + 2], configuration[at + 3]
+            found[number, alternate] = configuration[at + 5 : at + 8].hex()
+        at += length
+    return found

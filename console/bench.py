@@ -1,0 +1,384 @@
+"""Devices, runs and answers: the one owner of state.
+
+The rule: one thread owns it all and writes every journal. Others hand work to it with do();
+runs have a thread each and touch nothing here but through it. Who listens must not block.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from console import __version__
+from console.cards import DeviceCard, card, introduce, pick_device, pick_flow
+from console.clock import Clock
+from console.errors import BadUsage, ConsoleError, GateClosed, NoSuchDevice, RecordError
+from console.events import (
+    BenchStarted,
+    BenchStopped,
+    BusChanged,
+    Device,
+    DeviceChanged,
+    DeviceUnplugged,
+    Event,
+    Noted,
+    RunClosed,
+    RunEnded,
+    RunOpened,
+    RunStarted,
+    ScreenBack,
+    ScreenLost,
+    StopAsked,
+)
+from console.families import Family
+from console.flow import GUIDE_QUESTIONS, Flow, Reply
+from console.hardware.bus import Bus
+from console.hardware.changes import changes
+from console.history import close_interrupted, first_backups, predecessor
+from console.journal import Journal
+from console.run import Request, Run
+from console.state import State, give_back, set_aside, storing
+from console.views import BenchView, RunView, fold_bench, fold_run
+
+T = TypeVar("T")
+
+LONGEST_LOOK = 10.0
+"""Seconds after which who asked for a look goes on without it."""
+_LAST_LOOK = threading.Event()
+
+Listener = Callable[[dict[str, Any]], None]
+"""Told of what passes, from the owner thread: journals that grew, progress."""
+
+
+@dataclass
+class Live:
+    """A run that goes on: the run, its journal and the view of it."""
+
+    run: Run
+    journal: Journal
+    view: RunView
+
+
+class Bench:
+    """See the module. Public methods may be called from any thread unless they say otherwise."""
+
+    def __init__(self, state: State, bus: Bus, clock: Clock, families: tuple[Family, ...]) -> None:
+        self.state = state
+        self.bus = bus
+        self.clock = clock
+        self.families = families
+        self._inbox: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._looks: queue.Queue[threading.Event | None] = queue.Queue()
+        self._owner: threading.Thread | None = None
+        self._devices: tuple[Device, ...] = ()
+        self._gone: dict[str, Device] = {}
+        self._live: dict[str, Live] = {}
+        self._listeners: list[Listener] = []
+        self._journal: Journal | None = None
+        self._day = ""
+        self._view = BenchView()
+
+    # --- the owner thread ----------------------------------------------------------------
+
+    def start(self) -> None:
+        """Close what an earlier bench left open, then begin to look. Raises RecordError."""
+        interrupted = close_interrupted(self.state, self.clock)
+        self._open_day()
+        for run, ended in interrupted:
+            self._log(RunClosed(run, "interrupted", ended.sentence))
+        self._owner = threading.Thread(target=self._own, name="owner", daemon=True)
+        self._owner.start()
+        threading.Thread(target=self._look, name="eyes", daemon=True).start()
+        self.bus.watch(lambda _devices, _trouble: self._looks.put(None))
+        self.look_again()
+
+    def stop(self, reason: str) -> None:
+        """End the bench; runs that go on are left as they are (they end as interrupted)."""
+        self.bus.close()
+        self._looks.put(_LAST_LOOK)
+        self.do(lambda: self._log(BenchStopped(reason)))
+        self._inbox.put(None)
+
+    def do(self, work: Callable[[], T]) -> T:
+        """Have the owner thread do it, and wait for what comes of it."""
+        if threading.current_thread() is self._owner:
+            return work()
+        future: Future[T] = Future()
+        self._inbox.put(lambda: _settle(future, work))
+        return future.result()
+
+    def _own(self) -> None:
+        while (work := self._inbox.get()) is not None:
+            work()
+
+    # --- journals (owner thread) ---------------------------------------------------------
+
+    def _open_day(self) -> None:
+        today = self.clock.wall().astimezone().date().isoformat()
+        if self._journal is not None:
+            self._journal.close()
+        self._day = today
+        self._journal = Journal(self.state.days / f"{today}.jsonl", self.clock)
+        self._write(BenchStarted(__version__, os.getpid(), self.state.practice))
+        for device in self._devices:
+            self._write(introduce(device, self.families))
+        for live in self._live.values():
+            view = live.view
+            self._write(RunOpened(view.run, view.flow, view.port, view.job))
+
+    def _log(self, event: Event) -> None:
+        if self.clock.wall().astimezone().date().isoformat() != self._day:
+            self._open_day()
+        self._write(event)
+
+    def _write(self, event: Event) -> None:
+        assert self._journal is not None
+        try:
+            self._view = fold_bench(self._view, self._journal.append(event))
+        except RecordError as error:
+            # The day's journal is worth less than a run that goes on: say it and carry on.
+            self._tell({"trouble": error.sentence, "advice": error.advice})
+            return
+        self._tell({"grew": str(self._journal.path), "to": self._journal.size})
+
+    def record(self, run: str, event: Event, durable: bool) -> None:
+        """Write an event of a run; on disk when it returns."""
+        self.do(lambda: self._record(run, event, durable))
+
+    def _record(self, run: str, event: Event, durable: bool) -> None:
+        live = self._live[run]
+        live.view = fold_run(live.view, live.journal.append(event, durable))
+        self._tell({"grew": str(live.journal.path), "to": live.journal.size, "run": run})
+
+    def tell_progress(self, run: str, what: str, done: int, total: int) -> None:
+        """Pass on progress without waiting for anybody."""
+        message = {"progress": run, "what": what, "done": done, "total": total}
+        self._inbox.put(lambda: self._tell(message))
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        for listener in tuple(self._listeners):
+            listener(message)
+
+    # --- who listens ---------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> str:
+        """Tell it from now on; the path of today's journal."""
+
+        def begin() -> str:
+            self._listeners.append(listener)
+            assert self._journal is not None
+            return str(self._journal.path)
+
+        return self.do(begin)
+
+    def unlisten(self, listener: Listener) -> None:
+        self.do(lambda: self._listeners.remove(listener) if listener in self._listeners else None)
+
+    def screen_came(self, screen: str) -> None:
+        """A screen looks at the bench; if one was lost before, this is noted."""
+
+        def came() -> None:
+            if self._view.lost_at:
+                self._log(ScreenBack(screen, self._view.lost_at))
+
+        self.do(came)
+
+    def screen_lost(self, screen: str) -> None:
+        """A screen's connection broke without a goodbye."""
+        self.do(lambda: self._log(ScreenLost(screen)))
+
+    # --- devices -------------------------------------------------------------------------
+
+    def present(self) -> tuple[Device, ...]:
+        """Every device that is there now."""
+        return self._devices
+
+    def look_again(self) -> None:
+        """Have the bus scanned; returns when what was missed is settled."""
+        seen = threading.Event()
+        self._looks.put(seen)
+        seen.wait(LONGEST_LOOK)
+
+    def _look(self) -> None:
+        """The eyes: one thread scans, so that an older look can never settle after a newer one."""
+        while (wanted := self._looks.get()) is not _LAST_LOOK:
+            devices = self.bus.scan()
+            trouble = self.bus.state()
+            self.do(partial(self._settle_devices, devices, trouble))
+            if wanted is not None:
+                wanted.set()
+
+    def _settle_devices(self, devices: tuple[Device, ...], trouble: str) -> None:
+        found = changes(self._devices, devices)
+        if trouble != self._view.troubles.get("usb", ""):
+            self._log(BusChanged("usb", trouble))
+        self._devices = devices
+        for device in found.left:
+            self._gone[device.port] = device
+            name = introduce(device, self.families).name
+            self._log(DeviceUnplugged(device.port, device.visit, name))
+        for device in found.came:
+            self._gone.pop(device.port, None)
+            self._log(introduce(device, self.families))
+        for device in found.changed:
+            self._log(DeviceChanged(device))
+        if found.any:
+            for live in self._live.values():
+                live.run.bus_changed()
+
+    def view(self) -> BenchView:
+        """The bench as it is now."""
+        return self.do(lambda: self._view)
+
+    def describe(self, words: str) -> DeviceCard:
+        """The card of one device. Raises NoSuchDevice."""
+        return self.do(lambda: card(self._pick(words), self.families))
+
+    def _pick(self, words: str) -> Device:
+        try:
+            return pick_device(words, self._devices)
+        except NoSuchDevice:
+            if words in self._gone:
+                return self._gone[words]
+            raise
+
+    # --- runs ----------------------------------------------------------------------------
+
+    def runs(self) -> Mapping[str, RunView]:
+        """The runs that go on now."""
+        return self.do(lambda: {run: live.view for run, live in self._live.items()})
+
+    def open_run(self, request: Request) -> str:
+        """Start a run; its id. Raises NoSuchDevice, NoSuchFlow, BadUsage, GateClosed, NoRoom."""
+        return self.do(lambda: self._open_run(request))
+
+    def _open_run(self, request: Request) -> str:
+        device = self._pick(request.device)
+        family, flow = pick_flow(request.flow, device, self.families)
+        check_answers(request, flow)
+        for live in self._live.values():
+            if live.view.port == device.port:
+                raise GateClosed(
+                    f"Run {live.view.run} is going on on port {device.port}.",
+                    f"See it: replug attach {live.view.run}",
+                )
+        before = predecessor(self.state, family.name, device)
+        run = self._new_run_folder()
+        performed = Run(run, request, family, flow, device, self, first_backups(self.state, before))
+        journal = Journal(self.state.journal(run), self.clock, self.state.reserve(run))
+        self._live[run] = Live(performed, journal, RunView())
+        started = self._started(run, performed, before.run if before else "")
+        self._record(run, started, True)
+        self._log(RunOpened(run, started.flow, device.port, request.job))
+        performed.start()
+        return run
+
+    def _new_run_folder(self) -> str:
+        last = self.state.run_ids()[-1:] or ("0",)
+        run = str(int(last[0]) + 1)
+        with storing(self.state.root):
+            self.state.run(run).mkdir(mode=0o700, parents=True)
+        try:
+            set_aside(self.state.reserve(run))
+        except RecordError:
+            give_back(self.state.reserve(run))
+            self.state.run(run).rmdir()
+            raise
+        return run
+
+    def _started(self, run: str, performed: Run, continues: str) -> RunStarted:
+        family, flow, request = performed.family, performed.flow, performed.request
+        return RunStarted(
+            run,
+            f"{family.name}.{flow.name}",
+            flow.title,
+            performed.device,
+            introduce(performed.device, self.families).name,
+            flow.planned(),
+            __version__,
+            request.job,
+            self.state.practice,
+            continues,
+            request.by,
+        )
+
+    def answer(self, run: str, question: str, answer: str, by: str) -> None:
+        """Answer the open question of a run. Raises BadUsage if it is not open."""
+
+        def give() -> None:
+            live = self._live_run(run)
+            asked = live.view.question
+            if asked is None or asked.id != question:
+                raise BadUsage(f"Run {run} does not ask {question} now.", "Look at it again.")
+            live.run.reply(Reply(question, answer, by))
+
+        self.do(give)
+
+    def stop_run(self, run: str, by: str) -> str:
+        """Ask a run to stop at its next safe point; says where that is."""
+
+        def ask() -> str:
+            live = self._live_run(run)
+            self._record(run, StopAsked(by), False)
+            live.run.ask_stop()
+            return live.view.stop_at
+
+        return self.do(ask)
+
+    def note(self, run: str, text: str, by: str) -> None:
+        """Write a note into a run's journal, or into the day's when `run` is empty."""
+
+        def write() -> None:
+            if run:
+                self._live_run(run)
+                self._record(run, Noted(text, by), False)
+            else:
+                self._log(Noted(text, by))
+
+        self.do(write)
+
+    def _live_run(self, run: str) -> Live:
+        if run not in self._live:
+            raise BadUsage(f"Run {run} is not going on.", "See the runs: replug runs")
+        return self._live[run]
+
+    def ended(self, run: str, ended: RunEnded) -> None:
+        """A run came to its end (called by its thread)."""
+        self.do(lambda: self._ended(run, ended))
+
+    def _ended(self, run: str, ended: RunEnded) -> None:
+        live = self._live[run]
+        try:
+            self._record(run, ended, True)
+        except ConsoleError as error:
+            print(f"run {run}: {error.sentence}", file=sys.stderr, flush=True)  # noqa: T201 - its log
+        del self._live[run]
+        live.journal.close()
+        give_back(self.state.reserve(run))
+        self._log(RunClosed(run, ended.verdict, ended.sentence))
+        self._tell({"ended": run})
+
+
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
+        future.set_exception(error)
+
+
+def check_answers(request: Request, flow: Flow) -> None:
+    """Every answer brought along must be to a question of the flow. Raises BadUsage."""
+    known = {question.id for question in (*flow.questions, *GUIDE_QUESTIONS)}
+    unknown = sorted(set(request.answers) - known)
+    if unknown:
+        raise BadUsage(
+            f"The flow {flow.name} has no question {', '.join(unknown)}.",
+            f"Its questions: {', '.join(q.id for q in flow.questions) or 'none'}.",
+        )

@@ -1,0 +1,121 @@
+"""What can be done with a device, as data: for `replug flows`, the bench screen and scripts.
+
+The rule: pure; made from the families' tables and a device's facts. Also where the words of a
+command line (DEVICE, FLOW) find what they mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from console.errors import NoSuchDevice, NoSuchFlow
+from console.events import Device, DevicePlugged, PlannedStep
+from console.families import Family
+from console.flow import Flow
+
+
+@dataclass(frozen=True)
+class QuestionCard:
+    id: str
+    kind: str
+    ask: str
+    optional: bool
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FlowCard:
+    """A flow as it is offered: `id` is family.flow."""
+
+    id: str
+    title: str
+    about: str
+    plan: tuple[PlannedStep, ...]
+    questions: tuple[QuestionCard, ...]
+    ready: tuple[str, ...]
+    hands: str
+    keeps: str
+
+
+@dataclass(frozen=True)
+class DeviceCard:
+    """A device in words, and the flows offered for it."""
+
+    port: str
+    name: str
+    shown: str
+    about: str
+    next: str
+    flows: tuple[FlowCard, ...]
+
+
+def families_of(device: Device, families: tuple[Family, ...]) -> tuple[Family, ...]:
+    """Every family the device belongs to."""
+    return tuple(family for family in families if family.mode_of(device) is not None)
+
+
+def introduce(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
+    """The event for a device that was just seen: its facts and what they mean."""
+    known = families_of(device, families)
+    if not known:
+        name = device.product or f"not known here, {device.vid}:{device.pid}"
+        return DevicePlugged(device, (), "", name, "", "")
+    mode = known[0].mode_of(device)
+    assert mode is not None
+    names = tuple(family.name for family in known)
+    name = f"{mode.title}  {device.serial}".strip()
+    return DevicePlugged(device, names, mode.name, name, mode.shown, mode.next)
+
+
+def card(device: Device, families: tuple[Family, ...]) -> DeviceCard:
+    """The device's card; a device nobody knows has no flows."""
+    seen = introduce(device, families)
+    known = families_of(device, families)
+    modes = [family.mode_of(device) for family in known]
+    flows = tuple(flow_card(family, flow) for family in known for flow in family.flows)
+    about = next((mode.about for mode in modes if mode), "No family here knows this device.")
+    return DeviceCard(device.port, seen.name, seen.shown, about, seen.next, flows)
+
+
+def flow_card(family: Family, flow: Flow) -> FlowCard:
+    """The flow as it is offered."""
+    questions = tuple(
+        QuestionCard(q.id, q.kind.value, q.ask, q.optional, q.choices) for q in flow.questions
+    )
+    return FlowCard(
+        f"{family.name}.{flow.name}",
+        flow.title,
+        flow.about,
+        flow.planned(),
+        questions,
+        flow.ready,
+        flow.hands,
+        flow.keeps,
+    )
+
+
+def pick_device(words: str, devices: tuple[Device, ...]) -> Device:
+    """The one device meant by a port path, a serial, or VID:PID. Raises NoSuchDevice."""
+    by_port = [device for device in devices if device.port == words]
+    if by_port:
+        return by_port[0]
+    by_serial = [device for device in devices if device.serial and device.serial == words]
+    ids = words.lower()
+    matches = by_serial or [device for device in devices if f"{device.vid}:{device.pid}" == ids]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise NoSuchDevice(f"There is no device {words} here.")
+    ports = ", ".join(device.port for device in matches)
+    raise NoSuchDevice(
+        f"{len(matches)} devices are {words}: on the ports {ports}.", "Name one by its port."
+    )
+
+
+def pick_flow(words: str, device: Device, families: tuple[Family, ...]) -> tuple[Family, Flow]:
+    """The flow named family.flow, if the device has it. Raises NoSuchFlow."""
+    name, _, wanted = words.partition(".")
+    for family in families_of(device, families):
+        if family.name == name:
+            return family, family.flow(wanted)
+    raise NoSuchFlow(f"There is no flow {words} for the device on port {device.port}.")

@@ -1,0 +1,79 @@
+"""The check of a Core's keys: it reads, says what it found, and leaves everything as it was."""
+
+from __future__ import annotations
+
+from console.events import Verdict
+from console.families.particle import keys
+from console.families.particle.approach import (
+    IDENTIFY,
+    NOT_THERE,
+    PROBE,
+    WALK,
+    identify,
+    in_dfu_mode,
+    probe,
+)
+from console.families.particle.client import Probe
+from console.flow import Flow, Guide, Outcome
+
+PEM = "public-key.pem"
+
+
+def check(guide: Guide) -> Outcome:
+    was_in_dfu = guide.mode == "dfu"
+    if not in_dfu_mode(guide):
+        return NOT_THERE
+    with guide.control() as line:
+        seen = probe(guide, identify(guide, line))
+    private = keys.private_slot(seen.slot)
+    if private.key:
+        guide.keep(PEM, keys.public_pem(private.key), "The public half of the key that is in it.")
+    if not was_in_dfu:
+        guide.tell("It is still in DFU mode. Tap RESET to start its firmware.")
+    return judged(seen)
+
+
+def judged(seen: Probe) -> Outcome:
+    """The verdict on what was read."""
+    private = keys.private_slot(seen.slot)
+    server = keys.server_slot(seen.server)
+    if seen.suspicious:
+        return _fault(
+            "The external memory reads the same everywhere: it is erased, or does not answer.",
+            "Run rekey: one guarded erase of an unused page tells which of the two, within 10 s.",
+            seen.facts(),
+        )
+    if private.content is not keys.Content.VALID:
+        return _fault(
+            private.sentence,
+            "Run rekey: it writes a key that the firmware can read, after a backup.",
+            seen.facts(),
+        )
+    if server.content is not keys.Content.VALID:
+        return _fault(server.sentence, RESTORE_SERVER_KEY, seen.facts())
+    return Outcome(
+        Verdict.NO_FAULT,
+        "Both key slots hold valid keys, and the external memory answers.",
+        f"If it still flashes cyan and red, the cloud knows another key: compare {PEM}.",
+    )
+
+
+RESTORE_SERVER_KEY = (
+    "Write the vendor's server key to 0x1000 with the vendor's tool; rekey does not write it."
+)
+
+
+def _fault(sentence: str, advice: str, proof: tuple[str, ...]) -> Outcome:
+    return Outcome(Verdict.UNFINISHED, f"Fault found: {sentence}", advice, proof)
+
+
+CHECK = Flow(
+    name="check",
+    title="Check the keys",
+    about="Reads both key slots and says what is in them. Nothing is written or erased.",
+    plan=(WALK, IDENTIFY, PROBE),
+    perform=check,
+    ready=("The Core in reach: its buttons may be needed.",),
+    hands="buttons, if it is not in DFU mode yet",
+    keeps="The public key, if there is a valid private key. No private byte is kept.",
+)

@@ -1,0 +1,286 @@
+"""A simulated Spark Core at the wire: its bootloader, its application, its two buttons.
+
+The rule: it is made from the published behaviour of the device and knows nothing of our client;
+what no Core does, it does only because a Faults says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from console.families.particle.simulator_contents import (
+    BOOTLOADER_SIZE,
+    PRIVATE_SLOT,
+    Slot,
+    core_serial,
+    healthy_memories,
+)
+from console.families.particle.simulator_dfu import Bootloader, Counts, Faults, Gone, Times
+from console.families.particle.simulator_flash import INTERNAL_BASE, Memories
+from console.hardware.simulated import (
+    SELF_POWERED,
+    Away,
+    Descriptors,
+    Hang,
+    Pause,
+    Scenario,
+    Setup,
+    SimulatedUsb,
+    Stall,
+    StandardRequests,
+    Unit,
+    configuration_descriptor,
+    device_descriptor,
+    endpoint_descriptor,
+    interface_descriptor,
+    is_standard,
+)
+
+VENDOR, APPLICATION_PRODUCT, DFU_PRODUCT = 0x1D50, 0x607D, 0x607F
+BOOT_SECONDS = 1.5
+"""From leaving the bus to being back on it, after the bootloader or RESET starts it anew."""
+BUTTON_SECONDS = 4.0
+"""MODE held, RESET tapped, MODE let go at yellow: about 3 s until it shows."""
+
+
+class Mode(StrEnum):
+    APPLICATION = "application"
+    DFU = "dfu"
+
+
+class SparkCore:
+    """One Core. `shows` says whether its application appears on USB at all."""
+
+    def __init__(
+        self,
+        pause: Pause,
+        device_id: str,
+        *,
+        mode: Mode = Mode.DFU,
+        shows: bool = True,
+        external_alive: bool = True,
+        memories: Callable[[str], Memories] = healthy_memories,
+        times: Times = Times(),  # noqa: B008 - frozen
+        faults: Faults = Faults(),  # noqa: B008 - frozen
+    ) -> None:
+        self.device_id = device_id
+        self.away: Away | None = None
+        self._mode = mode
+        self._shows = shows
+        self._next = Mode.APPLICATION
+        self._powered = True
+        self._faults = faults
+        contents = memories(device_id)
+        contents.external.alive = external_alive
+        self.bootloader = Bootloader(contents, pause, times, faults)
+        self._standard = StandardRequests()
+
+    @property
+    def counts(self) -> Counts:
+        return self.bootloader.counts
+
+    @property
+    def memories(self) -> Memories:
+        return self.bootloader.memories
+
+    @property
+    def mode(self) -> Mode:
+        return self._mode
+
+    def descriptors(self) -> Descriptors:
+        if self._mode is Mode.DFU:
+            return dfu_descriptors(core_serial(self.device_id), self._faults)
+        return application_descriptors(self.device_id)
+
+    def control(self, setup: Setup, data: bytes) -> bytes:
+        if self.away is not None or self.bootloader.hung:
+            raise Hang
+        if is_standard(setup):
+            return self._standard.answer(self.descriptors(), setup)
+        if self._mode is Mode.APPLICATION:
+            return _line_coding(setup)
+        try:
+            return self.bootloader.request(setup, data)
+        finally:
+            self._notice_leaving()
+
+    def _notice_leaving(self) -> None:
+        match self.bootloader.gone:
+            case Gone.RESET:
+                self._reset_into(Mode.APPLICATION, BOOT_SECONDS)
+            case Gone.UNPLUGGED:
+                self._powered = False
+                self.away = Away(None)
+
+    def power_on(self) -> None:
+        own_reset = self.away is not None and self.away.seconds is not None
+        self._begin(self._next if own_reset and self._powered else Mode.APPLICATION)
+
+    def _begin(self, mode: Mode) -> None:
+        self._powered = True
+        self._mode = mode if self._has_firmware() else Mode.DFU
+        self.bootloader.start()
+        self._standard = StandardRequests()
+        hidden = self._mode is Mode.APPLICATION and not self._shows
+        self.away = Away(None) if hidden else None
+
+    def press(self, buttons: str) -> None:
+        """ "dfu": MODE held, RESET tapped, let go at yellow. "reset": RESET tapped."""
+        if not self._powered:
+            raise ValueError("It has no power: plug it in first.")
+        match buttons:
+            case "dfu":
+                self._reset_into(Mode.DFU, BUTTON_SECONDS)
+            case "reset":
+                self._reset_into(Mode.APPLICATION, BOOT_SECONDS)
+            case _:
+                raise ValueError(f'A Core has no "{buttons}"; it has: dfu, reset.')
+
+    def _reset_into(self, mode: Mode, seconds: float) -> None:
+        self._next = mode
+        self.away = Away(seconds)
+        self.bootloader.start()
+
+    def _has_firmware(self) -> bool:
+        """As the bootloader judges it: does the stack begin in the RAM?"""
+        at = INTERNAL_BASE + BOOTLOADER_SIZE
+        stack = int.from_bytes(self.memories.internal.read(at, 4), "little")
+        return stack & 0x2FF1_0000 == 0x2000_0000
+
+    def freeze(self) -> dict[str, Any]:
+        seconds = self.away.seconds if self.away else None
+        return {
+            "mode": self._mode.value,
+            "next": self._next.value,
+            "powered": self._powered,
+            "away": [seconds] if self.away else [],
+            "bootloader": self.bootloader.freeze(),
+        }
+
+    def thaw(self, frozen: Mapping[str, Any]) -> None:
+        self._mode = Mode(frozen["mode"])
+        self._next = Mode(frozen["next"])
+        self._powered = bool(frozen["powered"])
+        self.away = Away(frozen["away"][0]) if frozen["away"] else None
+        self.bootloader.thaw(frozen["bootloader"])
+
+
+def dfu_descriptors(serial: str, faults: Faults) -> Descriptors:
+    """One interface, two alternate settings; the functional descriptor stands after the last."""
+    dfu = (0xFE, 0x01, 0x02)
+    functional = bytes.fromhex("09210bff00") + faults.transfer_size.to_bytes(2, "little")
+    parts = (
+        interface_descriptor(0, 0, dfu, 0, string=4),
+        interface_descriptor(0, 1, dfu, 0, string=5),
+        functional + bytes.fromhex("1a01"),
+    )
+    return Descriptors(
+        device_descriptor(vid=VENDOR, pid=DFU_PRODUCT, release=0x0200, usb=0x0100),
+        configuration_descriptor(parts, 1, SELF_POWERED),
+        {
+            1: "Spark Devices     ",
+            2: "CORE DFU ",
+            3: serial,
+            4: faults.layouts[0],
+            5: faults.layouts[1],
+        },
+    )
+
+
+def application_descriptors(device_id: str) -> Descriptors:
+    """The application is a serial port (CDC-ACM) named by the device's id."""
+    communications = (
+        interface_descriptor(0, 0, (0x02, 0x02, 0x01), 1),
+        bytes.fromhex("0524000110"),  # header, CDC 1.10
+        bytes.fromhex("0524010001"),  # call management: by data interface 1
+        bytes.fromhex("04240202"),  # line coding
+        bytes.fromhex("0524060001"),  # union of interfaces 0 and 1
+        endpoint_descriptor(0x82, 3, 8, 255),
+    )
+    data = (
+        interface_descriptor(1, 0, (0x0A, 0x00, 0x00), 2),
+        endpoint_descriptor(0x03, 2, 64),
+        endpoint_descriptor(0x81, 2, 64),
+    )
+    return Descriptors(
+        device_descriptor(
+            vid=VENDOR, pid=APPLICATION_PRODUCT, release=0x0200, class_code=(2, 0, 0)
+        ),
+        configuration_descriptor(communications + data, 2, SELF_POWERED),
+        {1: "Spark Devices     ", 2: "Spark Core with WiFi ", 3: device_id},
+    )
+
+
+def _line_coding(setup: Setup) -> bytes:
+    """GET/SET_LINE_CODING and SET_CONTROL_LINE_STATE, which a host sends by itself."""
+    match setup.request_type, setup.request:
+        case (0xA1, 0x21):
+            return bytes.fromhex("80250000000008")[: setup.length]  # 9600 8N1
+        case (0x21, 0x20 | 0x22):
+            return b""
+        case _:
+            raise Stall
+
+
+# --- scenarios ----------------------------------------------------------------------------
+
+HEALTHY = "48ff6b065067555017321587"
+BLANK_KEY = "50ff70065067545611480887"
+DEAD_MEMORY = "53ff6c066667574834212367"
+UNPLUGGED = "55ff6e065075555340261787"
+IN_APPLICATION = "54ff72066667515108311467"
+
+
+def _healthy(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, HEALTHY)
+
+
+def _blank_key(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, BLANK_KEY, memories=_without_key)
+
+
+def _without_key(device_id: str) -> Memories:
+    return healthy_memories(device_id, private=Slot.BLANK)
+
+
+def _dead_memory(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, DEAD_MEMORY, external_alive=False)
+
+
+def _unplugged_mid_write(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, UNPLUGGED, faults=Faults(unplugged_at=PRIVATE_SLOT + 300))
+
+
+def _in_application(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, IN_APPLICATION, mode=Mode.APPLICATION, memories=_without_key)
+
+
+SCENARIOS = (
+    Scenario(
+        "core-healthy",
+        "A Spark Core in DFU mode with nothing wrong with it.",
+        (Unit("1-1", _healthy),),
+    ),
+    Scenario(
+        "core-blank-key",
+        "A Spark Core in DFU mode that has lost its private key; its memory works.",
+        (Unit("1-1", _blank_key),),
+    ),
+    Scenario(
+        "case-3",
+        "A new Spark Core that flashes red: its key reads as blank, and more than that is wrong.",
+        (Unit("1-1", _dead_memory),),
+    ),
+    Scenario(
+        "core-unplug-mid-write",
+        "A Spark Core whose cable slips while its key is being written, once.",
+        (Unit("1-1", _unplugged_mid_write),),
+    ),
+    Scenario(
+        "core-app",
+        "A Spark Core that runs its application and needs its buttons before it can be repaired.",
+        (Unit("1-1", _in_application),),
+    ),
+)

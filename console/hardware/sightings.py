@@ -1,0 +1,213 @@
+"""Who is on the USB, as the kernel tells it: its entries, grouped into devices.
+
+The rule: one look tells everything that is there now, from sysfs alone; nothing is sent to a
+device. What was seen is grouped by pure functions, so any machine's tree can be a test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console.events import Device, Node
+
+SYSFS = Path("/sys")
+NO_USB = "This machine has no USB that its kernel knows of: nothing plugged in can be seen."
+
+SUBSYSTEMS = ("usb", "tty", "hidraw")
+ATTRIBUTES = (
+    *("busnum", "devnum", "idVendor", "idProduct", "bDeviceClass"),
+    *("serial", "product", "manufacturer", "speed"),
+    *("bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol"),
+)
+SPEEDS = {"1.5": "low", "12": "full", "480": "high", "5000": "super"}
+HUB = "09"
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One entry of the kernel's device tree: its path there, and what it says of itself."""
+
+    path: str
+    subsystem: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    driver: str = ""
+    node: str = ""
+    inode: int = 0
+
+
+Access = Callable[[str, str], Node]
+"""(path, kind) -> the node, with whether this user may open it."""
+
+
+# --- pure: sightings -> devices -----------------------------------------------------------
+
+
+def group(sightings: Iterable[Sighting], access: Access) -> tuple[Device, ...]:
+    """Every device among the sightings, hubs left out, ordered by port."""
+    seen = sorted(sightings, key=lambda sighting: sighting.path)
+    roots = {sighting.path: [sighting] for sighting in seen if _is_device(sighting)}
+    for sighting in seen:
+        if not _is_device(sighting):
+            _belong(sighting, roots)
+    devices = (_device(parts, access) for parts in roots.values() if not _is_hub(parts[0]))
+    return tuple(sorted(devices, key=lambda device: _port_order(device.port)))
+
+
+def _is_device(sighting: Sighting) -> bool:
+    return sighting.subsystem == "usb" and "devnum" in sighting.facts
+
+
+def _is_hub(sighting: Sighting) -> bool:
+    return sighting.facts.get("bDeviceClass") == HUB
+
+
+def _belong(sighting: Sighting, roots: Mapping[str, list[Sighting]]) -> None:
+    above = (root for root in roots if sighting.path.startswith(root + "/"))
+    owner = max(above, key=len, default=None)
+    if owner is not None:
+        roots[owner].append(sighting)
+
+
+def _device(parts: list[Sighting], access: Access) -> Device:
+    facts = parts[0].facts
+    return Device(
+        port=parts[0].path.rpartition("/")[2],
+        visit=_visit(facts.get("busnum", ""), facts.get("devnum", ""), parts[0].inode),
+        vid=facts.get("idVendor", "").lower(),
+        pid=facts.get("idProduct", "").lower(),
+        serial=printable(facts.get("serial", "")),
+        product=printable(facts.get("product", "")),
+        maker=printable(facts.get("manufacturer", "")),
+        speed=_speed(facts.get("speed", "")),
+        driver=", ".join(sorted({part.driver for part in parts[1:] if part.driver})),
+        interfaces=tuple(filter(None, (_interface(part.facts) for part in parts[1:]))),
+        nodes=tuple(access(part.node, part.subsystem) for part in parts if part.node),
+    )
+
+
+def _visit(bus: str, number: str, inode: int) -> str:
+    # Device numbers come round again; the kernel never gives an entry's inode twice (kernfs).
+    return f"{bus}:{number}:{inode}"
+
+
+def _interface(facts: Mapping[str, str]) -> str:
+    if "bInterfaceClass" not in facts:
+        return ""
+    return (
+        facts["bInterfaceClass"]
+        + facts.get("bInterfaceSubClass", "")
+        + facts.get("bInterfaceProtocol", "")
+    ).lower()
+
+
+def _speed(megabits: str) -> str:
+    return SPEEDS.get(megabits, f"{megabits} Mbit/s" if megabits else "")
+
+
+def _port_order(port: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in port.replace("-", ".").split(".") if part.isdigit())
+
+
+def printable(text: str) -> str:
+    """A descriptor's text with everything a terminal might obey replaced."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+# --- one look at this machine ---------------------------------------------------------------
+
+
+def look(sysfs: Path = SYSFS) -> list[Sighting]:
+    """What the kernel shows now. Entries that vanish while being read are left out."""
+    entries = [
+        (subsystem, entry) for subsystem in SUBSYSTEMS for entry in _entries(sysfs, subsystem)
+    ]
+    found = (_sighting(subsystem, entry) for subsystem, entry in entries)
+    return [sighting for sighting in found if sighting is not None]
+
+
+def _entries(sysfs: Path, subsystem: str) -> list[Path]:
+    folder = sysfs / ("bus/usb/devices" if subsystem == "usb" else f"class/{subsystem}")
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []
+    # A tty that hangs off no bus (a console, a pty) has a path below "virtual".
+    return [entry for entry in entries if "virtual" not in str(entry.readlink())]
+
+
+def _sighting(subsystem: str, entry: Path) -> Sighting | None:
+    try:
+        place = entry.resolve(strict=True)
+        return Sighting(
+            path=str(place),
+            subsystem=subsystem,
+            facts=_facts(place) if subsystem == "usb" else {},
+            driver=_driver(place) if subsystem == "usb" else "",
+            node=_node(place),
+            inode=_inode(place),
+        )
+    except OSError:
+        return None
+
+
+def _facts(place: Path) -> dict[str, str]:
+    found = ((name, _read(place / name)) for name in ATTRIBUTES)
+    return {name: text for name, text in found if text is not None}
+
+
+def _read(attribute: Path) -> str | None:
+    try:
+        return attribute.read_bytes().decode("utf-8", "replace").strip("\n ")
+    except OSError:
+        return None
+
+
+def _inode(place: Path) -> int:
+    return place.stat().st_ino
+
+
+def _driver(place: Path) -> str:
+    try:
+        return (place / "driver").readlink().name
+    except OSError:
+        return ""
+
+
+def _node(place: Path) -> str:
+    for line in (_read(place / "uevent") or "").splitlines():
+        name, _, value = line.partition("=")
+        if name == "DEVNAME":
+            return f"/dev/{value}"
+    return ""
+
+
+def access(path: str, kind: str) -> Node:
+    """The node, and whether this user may read and write it."""
+    if os.access(path, os.R_OK | os.W_OK):
+        return Node(path, kind, may_open=True)
+    if not Path(path).exists():
+        return Node(path, kind, may_open=False, why=f"{path} is not there yet.")
+    return Node(path, kind, may_open=False, why=f"This user may not read and write {path}.")
+
+
+def scan() -> tuple[Device, ...]:
+    """Every USB device of this machine now."""
+    return group(look(), access)
+
+
+def visit_at(port: str, sysfs: Path = SYSFS) -> str:
+    """The visit of what sits in that port now; empty when nothing does."""
+    try:
+        place = (sysfs / "bus/usb/devices" / port).resolve(strict=True)
+        return _visit(_read(place / "busnum") or "", _read(place / "devnum") or "", _inode(place))
+    except OSError:
+        return ""
+
+
+def bus_state(sysfs: Path = SYSFS) -> str:
+    """What is wrong with USB as a whole; empty when there is a bus."""
+    devices = sysfs / "bus/usb/devices"
+    return "" if devices.is_dir() and any(devices.iterdir()) else NO_USB

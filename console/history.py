@@ -1,0 +1,151 @@
+"""What earlier runs left: which died, which backup is the first, what a list of runs shows.
+
+The rule: read from the journals, never from memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from console.clock import Clock
+from console.errors import RecordError, TornJournal
+from console.events import ArtefactKept, Damage, Device, Reason, RunEnded, Verdict
+from console.journal import Journal, decode, replay
+from console.state import State, give_back
+from console.views import RunView, run_view
+
+TAIL = 16 * 1024
+"""Bytes at a journal's end in which its last line lies."""
+
+
+def is_closed(path: Path) -> bool:
+    """Does the journal end with its verdict? Reads only its last line."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL))
+            lines = file.read().splitlines(keepends=True)
+    except OSError:
+        return True
+    if not lines or not lines[-1].endswith(b"\n"):
+        return False
+    try:
+        return isinstance(decode(lines[-1][:-1]).event, RunEnded)
+    except ValueError:
+        return False
+
+
+def view_of(state: State, run: str) -> RunView:
+    """The run's view; a run whose bench is gone reads as interrupted. Raises TornJournal."""
+    return run_view(replay(state.journal(run)).records)
+
+
+def as_interrupted(view: RunView) -> RunView:
+    """The view of a run that nobody performs any more."""
+    return view if view.ended else replace(view, ended=interruption(view), question=None, wait=None)
+
+
+def interruption(view: RunView) -> RunEnded:
+    """The end of a run that died, with the damage it may have done."""
+    step = view.current
+    where = f" in the step '{step.title}'" if step else ""
+    damage = view.damage
+    if not view.committed or damage == Damage.NOTHING:
+        advice = "Nothing half done is left on the device. Run the repair again."
+    else:
+        advice = "Leave the device plugged in and run the repair again; it goes on from there."
+    return RunEnded(
+        Verdict.UNFINISHED.value,
+        Reason.INTERRUPTED.value,
+        f"Replug was ended{where}. Damage class: {damage}.",
+        advice,
+        damage=damage,
+    )
+
+
+def close_interrupted(state: State, clock: Clock) -> tuple[tuple[str, RunEnded], ...]:
+    """Close every run that has no end; the caller must hold the bench's lock."""
+    closed = []
+    for run in state.run_ids():
+        path = state.journal(run)
+        if is_closed(path):
+            continue
+        try:
+            ended = _close(path, clock)
+        except RecordError:
+            continue  # it cannot be written: it goes on reading as interrupted
+        give_back(state.reserve(run))
+        closed.append((run, ended))
+    return tuple(closed)
+
+
+def _close(path: Path, clock: Clock) -> RunEnded:
+    ended = interruption(run_view(replay(path).records))
+    journal = Journal(path, clock)
+    try:
+        journal.append(ended, durable=True)
+    finally:
+        journal.close()
+    return ended
+
+
+def past_runs(state: State) -> Iterator[RunView]:
+    """Every run that can be read, newest first."""
+    for run in reversed(state.run_ids()):
+        try:
+            view = view_of(state, run)
+        except TornJournal:
+            continue
+        if view.run:
+            yield view
+
+
+def predecessor(state: State, family: str, device: Device) -> RunView | None:
+    """The run that a new one continues: the unit's last that wrote, if it did not finish."""
+    for view in past_runs(state):
+        if view.flow.partition(".")[0] != family or not same_unit(view, device):
+            continue
+        if view.verdict in (Verdict.REPAIRED, Verdict.BEYOND) and view.committed:
+            return None
+        if view.committed:
+            return view
+    return None
+
+
+def same_unit(view: RunView, device: Device) -> bool:
+    """Was the run about this very unit, in any of the modes in which the run saw it?
+
+    A serial decides; where a mode has none, the port and the maker's id do.
+    """
+    for known in view.seen_as:
+        if known.serial and device.serial:
+            if known.serial == device.serial:
+                return True
+        elif (known.port, known.vid) == (device.port, device.vid):
+            return True
+    return False
+
+
+def first_backups(state: State, before: RunView | None) -> Mapping[str, ArtefactKept]:
+    """The vault's files of a broken-off repair by their bare names, the oldest of each."""
+    backups: dict[str, ArtefactKept] = {}
+    while before is not None:
+        mine = {
+            kept.name.partition("-")[2]: kept
+            for kept in before.artefacts
+            if kept.place == "vault" and (state.vault / kept.name).exists()
+        }
+        backups = backups | mine
+        before = _earlier(state, before)
+    return backups
+
+
+def _earlier(state: State, view: RunView) -> RunView | None:
+    if not view.continues:
+        return None
+    try:
+        return view_of(state, view.continues)
+    except TornJournal:
+        return None

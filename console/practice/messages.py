@@ -1,0 +1,72 @@
+"""What travels between a practice process and who uses it: one JSON object a packet.
+
+The rule: pure. A request has an "id" and says what to "do"; its answer has the same id. What
+was not asked for has none: {"seen": [...]} and {"bye": true}. Bytes travel as hex.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from console.errors import (
+    BadUsage,
+    BenchError,
+    ConsoleError,
+    Garbled,
+    NoSuchDevice,
+    NotPermitted,
+    Unplugged,
+)
+from console.events import Device, DeviceChanged, from_json, to_json
+from console.hardware.simulated import Setup
+
+LARGEST = 1 << 17
+
+_ERRORS: dict[str, type[ConsoleError]] = {
+    kind.__name__: kind for kind in (BadUsage, NoSuchDevice, NotPermitted, Unplugged)
+}
+
+
+def pack(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def unpack(packet: bytes) -> dict[str, Any]:
+    """The message. Raises Garbled."""
+    try:
+        message = json.loads(packet)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise Garbled("The practice hardware said something that is no message.")
+    return message
+
+
+def pack_devices(devices: tuple[Device, ...]) -> list[Any]:
+    return [to_json(DeviceChanged(device)) for device in devices]
+
+
+def unpack_devices(packed: list[Any]) -> tuple[Device, ...]:
+    events = (from_json(fields) for fields in packed)
+    return tuple(event.device for event in events if isinstance(event, DeviceChanged))
+
+
+def pack_setup(setup: Setup) -> list[int]:
+    return [setup.request_type, setup.request, setup.value, setup.index, setup.length]
+
+
+def unpack_setup(packed: list[int]) -> Setup:
+    request_type, request, value, index, length = packed
+    return Setup(request_type, request, value, index, length)
+
+
+def pack_error(error: ConsoleError) -> dict[str, Any]:
+    kind = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), "")
+    return {"error": kind, "sentence": error.sentence, "advice": error.advice}
+
+
+def unpack_error(message: Mapping[str, Any]) -> ConsoleError:
+    kind = _ERRORS.get(str(message["error"]), BenchError)
+    return kind(str(message["sentence"]), str(message["advice"]))

@@ -1,0 +1,297 @@
+"""The practice board as a process: whoever holds a device may die, the device lives on.
+
+The rule: a device's own state is lost only by what would lose it on a real bench. A connection
+that ends lets go of what it held, and nothing more. One thread reads each connection and a
+second one does its transfers, so that a device that works for long never delays a goodbye.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import struct
+import sys
+import threading
+import traceback
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from console.clock import Clock
+from console.errors import BadUsage, ConsoleError, RecordError
+from console.events import Device
+from console.hardware.simulated import Hang, Scenario, Stall
+from console.practice.board import Board, gone
+from console.practice.messages import (
+    LARGEST,
+    pack,
+    pack_devices,
+    pack_error,
+    unpack,
+    unpack_setup,
+)
+from console.practice.place import Place
+from console.state import write_private
+
+IDLE = 600.0
+"""Seconds without a connection after which the process keeps its devices and ends."""
+
+
+class PracticeProcess:
+    """Serves one board on one listening socket until it is stopped or idle."""
+
+    def __init__(
+        self, place: Place, scenario: Scenario, clock: Clock, idle: float = IDLE, pace: float = 1.0
+    ) -> None:
+        self._place = place
+        self._clock = clock
+        self._idle = idle
+        self._connections: set[Connection] = set()
+        self._wake: queue.Queue[None] = queue.Queue()
+        self._publishing = threading.RLock()
+        self._saving = threading.Lock()
+        self._stopping = False
+        self._alone_since = clock.monotonic()
+        self._listener: socket.socket | None = None
+        self.board = self._thawed(scenario, pace)
+
+    def _thawed(self, scenario: Scenario, pace: float) -> Board:
+        """The board as it was kept; a new one if there is none, or none that can be read."""
+        board = Board(scenario, self._clock, self._changed, pace)
+        try:
+            board.thaw(json.loads(self._place.kept.read_text()))
+        except FileNotFoundError:
+            return board
+        except (OSError, KeyError, TypeError, ValueError, zlib.error):
+            traceback.print_exc(file=sys.stderr)
+            with suppress(OSError):
+                self._place.kept.replace(self._place.kept.with_suffix(".unreadable"))
+            return Board(scenario, self._clock, self._changed, pace)
+        return board
+
+    # --- its life -------------------------------------------------------------------------
+
+    def serve(self, listener: socket.socket) -> None:
+        """Answer connections; returns when stopped, or after `idle` seconds with none."""
+        self._listener = listener
+        self.save()
+        threading.Thread(target=self._tick, daemon=True).start()
+        listener.settimeout(self._idle)
+        try:
+            while not self._stopping:
+                self._accept(listener)
+        finally:
+            self.end()
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connected, _ = listener.accept()
+        except TimeoutError:
+            self._stopping = self._stopping or self._is_idle()
+            return
+        except OSError:  # stop() has shut the listener down
+            return
+        connection = Connection(self, connected)
+        with self._publishing:
+            self._connections.add(connection)
+        threading.Thread(target=connection.serve, daemon=True).start()
+
+    def _is_idle(self) -> bool:
+        alone = self._clock.monotonic() - self._alone_since
+        return not self._connections and alone >= self._idle
+
+    def _tick(self) -> None:
+        """Bring devices back when their time has come, and keep every change."""
+        while not self._stopping:
+            back_at = self.board.next_return()
+            wait = None if back_at is None else max(0.0, back_at - self._clock.monotonic())
+            with suppress(queue.Empty):
+                self._clock.take(self._wake, wait)
+            self.board.look()
+            try:
+                self.save()
+            except RecordError as error:  # the devices matter more than their copy on disk
+                print(error.sentence, file=sys.stderr)  # noqa: T201
+
+    def stop(self) -> None:
+        """Say goodbye and let serve() return."""
+        self._stopping = True
+        with self._publishing:
+            for connection in self._connections:
+                connection.send({"bye": True})
+        if self._listener is not None:
+            with suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        self._stopping = True
+        self.board.close()
+        self._wake.put(None)
+        self.save()
+
+    def save(self) -> None:
+        with self._saving:
+            write_private(self._place.kept, json.dumps(self.board.freeze()).encode())
+
+    # --- what is told to all --------------------------------------------------------------
+
+    def _changed(self) -> None:
+        with self._publishing:
+            devices = self.board.devices()
+            for connection in self._connections:
+                connection.tell(devices)
+        self._wake.put(None)
+
+    def watched_by(self, connection: Connection) -> None:
+        with self._publishing:
+            connection.watching = True
+            connection.tell(self.board.devices())
+
+    def forget(self, connection: Connection) -> None:
+        with self._publishing:
+            self._connections.discard(connection)
+            self._alone_since = self._clock.monotonic()
+        self._wake.put(None)
+
+
+class Connection:
+    """One program that uses the board. It may hold one visit of one device."""
+
+    def __init__(self, process: PracticeProcess, connected: socket.socket) -> None:
+        self._process = process
+        self._board = process.board
+        self._socket = connected
+        self._sending = threading.Lock()
+        self._transfers = ThreadPoolExecutor(1)
+        self._held: tuple[str, str] | None = None
+        self._unanswered: int | None = None
+        self.watching = False
+        pid, _, _ = struct.unpack(
+            "3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        )
+        self._who = f"process {pid}"
+        self._commands: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "hello": self._hello,
+            "scan": lambda _: {"devices": pack_devices(self._board.devices())},
+            "open": self._open,
+            "reset": self._reset,
+            "plug": lambda m: self._by_hand(self._board.plug, m["port"]),
+            "pull": lambda m: self._by_hand(self._board.pull, m["port"]),
+            "press": lambda m: self._by_hand(self._board.press, m["buttons"], m["port"]),
+            "status": lambda _: self._status(),
+        }
+
+    def serve(self) -> None:
+        try:
+            while packet := self._socket.recv(LARGEST):
+                self._take(unpack(packet))
+        except (OSError, ConsoleError):
+            pass  # it is gone, or talks nonsense: both end here
+        finally:
+            self._end()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["do"] == "transfer":
+            self._transfers.submit(self._answer, message, self._transfer)
+        elif message["do"] == "watch":
+            self._process.watched_by(self)  # answered by what is seen, now and from now on
+        elif message["do"] == "stop":
+            self._answer(message, lambda _: {})
+            self._process.stop()
+        else:
+            self._answer(message, self._commands.get(message["do"], _unknown))
+
+    def _answer(
+        self, message: dict[str, Any], act: Callable[[dict[str, Any]], dict[str, Any] | None]
+    ) -> None:
+        try:
+            answer = act(message)
+        except ConsoleError as error:
+            answer = pack_error(error)
+        except (KeyError, TypeError, ValueError):
+            traceback.print_exc(file=sys.stderr)
+            answer = pack_error(BadUsage("The practice hardware does not understand this."))
+        if answer is not None:
+            self.send({"id": message["id"], **answer})
+
+    def _end(self) -> None:
+        self._transfers.shutdown(wait=False, cancel_futures=True)
+        if self._held is not None:
+            self._board.release(*self._held, self._who)
+        self._process.forget(self)
+        self._socket.close()
+
+    # --- commands -------------------------------------------------------------------------
+
+    def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"scenario": self._board.scenario.name}
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "scenario": self._board.scenario.name,
+            "about": self._board.scenario.about,
+            "ports": self._board.status(),
+        }
+
+    def _open(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._board.open(message["port"], message["visit"], self._who)
+        self._held = (message["port"], message["visit"])
+        return {}
+
+    def _reset(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._board.reset(*self._holding())
+        return {}
+
+    def _by_hand(self, act: Callable[..., None], *words: str) -> dict[str, Any]:
+        act(*words)
+        self._process.save()
+        return {}
+
+    def _transfer(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """One transfer; None if the device hangs, which is answered only when it is pulled."""
+        port, visit = self._holding()
+        setup = unpack_setup(message["setup"])
+        try:
+            data = self._board.transfer(port, visit, setup, bytes.fromhex(message["data"]))
+        except Stall:
+            return {"stall": True}
+        except Hang:
+            self._unanswered = message["id"]
+            self._answer_if_gone()
+            return None
+        return {"data": data.hex()}
+
+    def _holding(self) -> tuple[str, str]:
+        if self._held is None:
+            raise BadUsage("Open the device first.")
+        return self._held
+
+    # --- what was not asked for -----------------------------------------------------------
+
+    def tell(self, devices: tuple[Device, ...]) -> None:
+        """The board has changed."""
+        if self.watching:
+            self.send({"seen": pack_devices(devices)})
+        self._answer_if_gone()
+
+    def _answer_if_gone(self) -> None:
+        number = self._unanswered
+        if number is not None and self._held is not None and not self._board.is_here(*self._held):
+            self._unanswered = None
+            self.send({"id": number, **pack_error(gone(self._held[0]))})
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Never waits: who does not read what it asked to be told is let go."""
+        try:
+            with self._sending:
+                self._socket.send(pack(message), socket.MSG_DONTWAIT)
+        except OSError:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _unknown(_: dict[str, Any]) -> dict[str, Any]:
+    raise BadUsage("The practice hardware does not know this command.")

@@ -1,0 +1,196 @@
+"""A run: one flow performed on one device, in a thread of its own; the host of its guide.
+
+The rule: a run owns nothing but its line. Every event goes through the bench's owner thread,
+which writes the journal; what a person answered comes back as a signal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from console.clock import Clock
+from console.events import (
+    ArtefactKept,
+    Device,
+    Event,
+    Reason,
+    RunEnded,
+    Verdict,
+)
+from console.families import Family
+from console.flow import Flow, Guide, Reply, Signal, perform
+from console.hardware.bus import Bus
+from console.hardware.lines import ControlLine
+from console.state import State, write_private
+
+TRACE_LINES = 20_000
+"""Wire trace lines kept of one run; then the trace says that it ends."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for: the flow, the device's name, and the answers brought along."""
+
+    flow: str
+    device: str
+    answers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    yes: bool = False
+    attended: bool = False
+    job: str = ""
+    by: str = ""
+
+
+class Owner(Protocol):
+    """What a run needs of the bench; each call may come from the run's thread."""
+
+    clock: Clock
+    bus: Bus
+    state: State
+
+    def record(self, run: str, event: Event, durable: bool) -> None: ...
+
+    def tell_progress(self, run: str, what: str, done: int, total: int) -> None: ...
+
+    def present(self) -> tuple[Device, ...]: ...
+
+    def look_again(self) -> None: ...
+
+    def ended(self, run: str, ended: RunEnded) -> None: ...
+
+
+class Run:
+    """One run while it lives. See console.flow.Host for what a guide may call."""
+
+    def __init__(
+        self,
+        run: str,
+        request: Request,
+        family: Family,
+        flow: Flow,
+        device: Device,
+        owner: Owner,
+        first_backups: Mapping[str, ArtefactKept],
+    ) -> None:
+        self.run = run
+        self.request = request
+        self.family = family
+        self.flow = flow
+        self.device = device
+        self.clock = owner.clock
+        self.signals: queue.Queue[Reply | Signal] = queue.Queue()
+        self._owner = owner
+        self._stop = threading.Event()
+        self._first_backups = first_backups
+        self._given = self._brought_along(request)
+        self._traced = 0
+
+    @staticmethod
+    def _brought_along(request: Request) -> dict[str, Reply]:
+        given = {name: Reply(name, text, "answers") for name, text in request.answers.items()}
+        if request.job:
+            given.setdefault("job", Reply("job", request.job, "--job"))
+        if request.yes:
+            given["--yes"] = Reply("--yes", "yes", "--yes")
+        return given
+
+    def start(self) -> None:
+        # A daemon: a device that keeps its thread waiting never delays the bench's exit.
+        threading.Thread(target=self._perform, name=f"run-{self.run}", daemon=True).start()
+
+    def _perform(self) -> None:
+        guide = Guide(self.flow, self)
+        try:
+            ended = perform(self.flow, guide)
+        except Exception as error:  # noqa: BLE001 - our own mistake must still end the run in words
+            # The message could quote what a device or a person gave us: only the places.
+            traceback.print_tb(error.__traceback__, file=sys.stderr)
+            print(type(error).__name__, file=sys.stderr, flush=True)  # noqa: T201 - the bench's log
+            ended = RunEnded(
+                Verdict.UNFINISHED.value,
+                Reason.FAILED.value,
+                "Replug itself made a mistake in this step and stopped.",
+                "Leave the device as it is, run the repair again, and report this run.",
+                warnings=guide.warnings,
+                damage=guide.damage.value,
+            )
+        self._owner.ended(self.run, ended)
+
+    # --- from the bench ------------------------------------------------------------------
+
+    def reply(self, reply: Reply) -> None:
+        self.signals.put(reply)
+
+    def ask_stop(self) -> None:
+        self._stop.set()
+        self.signals.put(Signal.STOP)
+
+    def bus_changed(self) -> None:
+        self.signals.put(Signal.BUS)
+
+    # --- for the guide -------------------------------------------------------------------
+
+    def post(self, event: Event, durable: bool = False) -> None:
+        self._owner.record(self.run, event, durable)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self._owner.tell_progress(self.run, what, done, total)
+
+    def trace(self, words: str) -> None:
+        self._traced += 1
+        if self._traced <= TRACE_LINES:
+            last = "" if self._traced < TRACE_LINES else "\n(the trace ends here)"
+            try:
+                with self._owner.state.trace(self.run).open("a") as file:
+                    file.write(f"{self.clock.monotonic():.4f} {words}{last}\n")
+            except OSError:
+                self._traced = TRACE_LINES  # a trace is never worth a repair
+
+    def given(self, question: str) -> Reply | None:
+        return self._given.get(question)
+
+    def attended(self) -> bool:
+        return self.request.attended
+
+    def present(self) -> tuple[Device, ...]:
+        return self._owner.present()
+
+    def look_again(self) -> None:
+        self._owner.look_again()
+
+    def mode_of(self, device: Device) -> str:
+        mode = self.family.mode_of(device)
+        return mode.name if mode else ""
+
+    def stop_asked(self) -> bool:
+        return self._stop.is_set()
+
+    def moved(self, device: Device) -> None:
+        self.device = device
+
+    def open_control(self, device: Device) -> ControlLine:
+        return self._owner.bus.open_control(device)
+
+    def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
+        state = self._owner.state
+        in_vault = place == "vault"
+        path = state.vault / f"{self.run}-{name}" if in_vault else self._artefact(name)
+        write_private(path, data)
+        return ArtefactKept(path.name, place, hashlib.sha256(data).hexdigest(), len(data))
+
+    def _artefact(self, name: str) -> Path:
+        return self._owner.state.artefacts(self.run) / name
+
+    def first_backup(self, name: str) -> ArtefactKept | None:
+        return self._first_backups.get(name)
+
+
+Listener = Callable[[dict[str, object]], None]
+"""Told of what passes: journals that grew, progress."""

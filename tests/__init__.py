@@ -1,0 +1,1 @@
+"""Mirrors console/ and screens/."""

@@ -1,0 +1,1 @@
+"""What every flow of every family must stand."""

@@ -1,0 +1,135 @@
+"""What tests of flows share: a clock that a test owns, a bench in this process, a technician.
+
+The rule: the real bench, the real flows and the shipped simulators; only time and the person
+are ours. The technician acts at once, inside the event, so nothing here waits for real time.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from console.bench import Bench
+from console.families import found
+from console.hardware.lines import ControlLine, Faulty
+from console.history import view_of
+from console.practice.local import InProcessBus
+from console.run import Request
+from console.state import State
+from console.views import RunView
+
+
+class VirtualClock:
+    """Time passes only where somebody lets it: a pause, or a wait that nobody ends."""
+
+    boot = "test-boot"
+
+    def __init__(self) -> None:
+        self._now = 1000.0
+        self._lock = threading.Lock()
+
+    def wall(self) -> datetime:
+        return datetime(2026, 5, 4, 9, 0, tzinfo=UTC) + timedelta(seconds=self._now)
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def pause(self, seconds: float) -> None:
+        with self._lock:
+            self._now += seconds
+
+    def take(self, box, timeout):
+        if timeout is None:
+            return box.get(timeout=30)
+        try:
+            return box.get_nowait()
+        except queue.Empty:
+            self.pause(timeout)
+            raise
+
+
+class FaultyBus(InProcessBus):
+    """The practice bus with a fault before the n-th transfer of all lines together."""
+
+    def __init__(self, scenario, clock, fault: Callable[[int], None] = lambda n: None) -> None:
+        super().__init__(scenario, clock)
+        self.calls = 0
+        self.fault = fault
+
+    def open_control(self, device) -> ControlLine:
+        return Faulty(super().open_control(device), self._count)
+
+    def _count(self, _: int) -> None:
+        self.calls += 1
+        self.fault(self.calls)
+
+
+class Technician:
+    """Answers what is asked and uses the buttons when told to; willing, and never late."""
+
+    def __init__(self, bench: Bench, bus: InProcessBus, answers: dict[str, str]) -> None:
+        self._bench = bench
+        self._bus = bus
+        self._answers = answers
+        self._seen: set[tuple[str, int]] = set()
+        self.ended: queue.Queue[str] = queue.Queue()
+        self.willing = True
+
+    def hear(self, message: dict) -> None:
+        if "ended" in message:
+            self.ended.put(message["ended"])
+        if "run" in message and self.willing:
+            self._act(self._bench.runs()[message["run"]])
+
+    def _act(self, view: RunView) -> None:
+        asked = view.question
+        if asked is not None and (view.run, asked.number) not in self._seen:
+            self._seen.add((view.run, asked.number))
+            willing = "" if asked.optional else asked.must_type or "yes"
+            answer = self._answers.get(asked.id, willing)
+            self._bench.answer(view.run, asked.id, answer, "test technician")
+        if view.wait is not None and view.wait.hands:
+            self._bus.press("dfu", view.port)
+
+
+class Workshop:
+    """A bench with practice hardware, a clock and a technician, all in this process."""
+
+    def __init__(self, root: Path, scenario: str, answers: dict[str, str] | None = None) -> None:
+        self.clock = VirtualClock()
+        self.state = State(root, scenario)
+        self.state.prepare()
+        self.bus = FaultyBus(scenario, self.clock)
+        self.bench = Bench(self.state, self.bus, self.clock, found())
+        self.technician = Technician(self.bench, self.bus, answers or {})
+        self.bench.start()
+        self.bench.listen(self.technician.hear)
+
+    def run(
+        self, flow: str = "particle.rekey", device: str = "1-1", **request: object
+    ) -> RunView:
+        """Perform a flow to its end; the view replayed from its journal."""
+        wanted = {"attended": True, "job": "2243", "by": "test"} | request
+        run = self.bench.open_run(Request(flow, device, **wanted))
+        assert self.technician.ended.get(timeout=60) == run
+        return view_of(self.state, run)
+
+    def back_to_dfu(self, port: str = "1-1") -> None:
+        """Plug the unit in, if it is out, and use its buttons."""
+        if not any(device.port == port for device in self.bus.scan()):
+            self.bus.plug(port)
+        self.bus.press("dfu", port)
+
+
+@contextmanager
+def workshop(root: Path, scenario: str, **kwargs) -> Iterator[Workshop]:
+    """A workshop that is closed in the end."""
+    made = Workshop(root, scenario, **kwargs)
+    try:
+        yield made
+    finally:
+        made.bench.stop("test over")

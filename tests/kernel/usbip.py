@@ -1,0 +1,335 @@
+"""A USB/IP server: simulated devices on real kernels (Linux, Documentation/usb/usbip_protocol).
+
+The rule: it knows USB/IP and nothing of any device. Closing the connection is unplugging; the
+transfers of one endpoint are answered in order; one that hangs is answered by nobody until the
+kernel unlinks it. It listens on loopback only.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from console.hardware.simulated import Away, Hang, Setup, SimulatedUsb, Stall, interfaces_of
+
+VERSION = 0x0111
+REQ_DEVLIST, REP_DEVLIST = 0x8005, 0x0005
+REQ_IMPORT, REP_IMPORT = 0x8003, 0x0003
+CMD_SUBMIT, CMD_UNLINK, RET_SUBMIT, RET_UNLINK = 1, 2, 3, 4
+IN = 1
+OPERATION = struct.Struct(">HHI")
+BASIC = struct.Struct(">IIIII")
+SUBMIT = struct.Struct(">IIIII8s")
+RETURN = struct.Struct(">iIIII8x")
+UNLINK = struct.Struct(">I24x")
+UNLINKED = struct.Struct(">i24x")
+FACTS = struct.Struct(">256s32sIIIHHHBBBBBB")
+
+EPIPE, ECONNRESET = -32, -104
+LOW, FULL, HIGH, SUPER = 1, 2, 3, 5
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One transfer as the kernel sent it."""
+
+    seqnum: int
+    direction: int
+    endpoint: int
+    length: int
+    setup: bytes
+    data: bytes
+
+    @property
+    def request(self) -> Setup:
+        return Setup(*struct.unpack("<BBHHH", self.setup))
+
+
+Pull = Callable[[Transfer], bool]
+"""Is the plug pulled before this transfer reaches the device?"""
+
+
+@dataclass
+class Export:
+    """One simulated device under its bus id, and the kernel that has it, if any."""
+
+    busid: str
+    device: SimulatedUsb
+    number: int
+    speed: int
+    back: Callable[[], None] | None = None
+    pull: Pull | None = None
+    connection: socket.socket | None = None
+    control: list[Setup] = field(default_factory=list)
+    """Every control transfer that reached the device."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _noticed: Away | None = None
+
+    def plug(self) -> bool:
+        """Give it power, unless it has; is it on the bus then?"""
+        with self.lock:
+            if self.device.away is not None and self.device.away.seconds is None:
+                self.device.power_on()
+            return self.device.away is None and self.connection is None
+
+    def unplug(self) -> None:
+        """The plug is pulled: the device loses its power, the kernel its device."""
+        with self.lock:
+            self.device.away = Away(None)
+            self.look()
+
+    def press(self, buttons: str) -> None:
+        with self.lock:
+            self.device.press(buttons)
+            self.look()
+
+    def look(self) -> None:
+        """Has it left the bus? Then the wire ends, and a device that resets itself will be back."""
+        away = self.device.away
+        if away is None or away is self._noticed:
+            return
+        self._noticed = away
+        _hang_up(self.connection)
+        if away.seconds is not None:
+            timer = threading.Timer(away.seconds, self._return, (away,))
+            timer.daemon = True
+            timer.start()
+
+    def let_go(self) -> None:
+        """The wire has ended; if the device did not leave, it was unplugged."""
+        with self.lock:
+            self.connection = None
+            if self.device.away is None:
+                self.device.away = Away(None)
+            self.look()
+
+    def _return(self, away: Away) -> None:
+        with self.lock:
+            if self.device.away is not away:
+                return
+            self.device.power_on()
+            shows = self.device.away is None
+        if shows and self.back is not None:
+            self.back()
+
+
+class Server:
+    """Exports devices on a free port of loopback, until close()."""
+
+    def __init__(self) -> None:
+        self.exports: dict[str, Export] = {}
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def export(
+        self,
+        busid: str,
+        device: SimulatedUsb,
+        speed: int = 0,
+        back: Callable[[], None] | None = None,
+    ) -> Export:
+        """Offer a device. `back` is called when it has come back by itself, to plug it in again."""
+        number = len(self.exports) + 1
+        facts = device.descriptors().device
+        offer = Export(busid, device, number, speed or _speed(facts), back)
+        self.exports[busid] = offer
+        return offer
+
+    def close(self) -> None:
+        self._listener.close()
+        for export in self.exports.values():
+            export.unplug()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            _, operation, _ = OPERATION.unpack(_take(connection, OPERATION.size))
+            if operation == REQ_DEVLIST:
+                connection.sendall(self._devlist())
+            elif operation == REQ_IMPORT:
+                self._import(connection)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    def _devlist(self) -> bytes:
+        exports = [export for export in self.exports.values() if export.connection is None]
+        head = OPERATION.pack(VERSION, REP_DEVLIST, 0) + struct.pack(">I", len(exports))
+        return head + b"".join(facts_of(export) + _interfaces(export) for export in exports)
+
+    def _import(self, connection: socket.socket) -> None:
+        busid = _take(connection, 32).rstrip(b"\0").decode()
+        export = self.exports.get(busid)
+        if export is None or not export.plug():
+            connection.sendall(OPERATION.pack(VERSION, REP_IMPORT, 1))
+            return
+        connection.sendall(OPERATION.pack(VERSION, REP_IMPORT, 0) + facts_of(export))
+        Attached(export, connection).serve()
+
+
+class Attached:
+    """A kernel has the device: its transfers go to the device, the answers back."""
+
+    def __init__(self, export: Export, connection: socket.socket) -> None:
+        self._export = export
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._open: set[int] = set()
+        self._endpoints: dict[int, queue.Queue[Transfer | None]] = {}
+        export.connection = connection
+
+    def serve(self) -> None:
+        try:
+            while self._command():
+                pass
+        except OSError:
+            pass
+        finally:
+            for transfers in list(self._endpoints.values()):
+                transfers.put(None)
+            self._export.let_go()
+
+    def _command(self) -> bool:
+        command, seqnum, _, direction, endpoint = BASIC.unpack(_take(self._connection, BASIC.size))
+        if command == CMD_SUBMIT:
+            self._submit(seqnum, direction, endpoint)
+        elif command == CMD_UNLINK:
+            self._unlink(seqnum)
+        return command in (CMD_SUBMIT, CMD_UNLINK)
+
+    def _submit(self, seqnum: int, direction: int, endpoint: int) -> None:
+        _, length, _, _, _, setup = SUBMIT.unpack(_take(self._connection, SUBMIT.size))
+        data = b"" if direction == IN else _take(self._connection, length)
+        with self._sending:
+            self._open.add(seqnum)
+        transfer = Transfer(seqnum, direction, endpoint, length, setup, data)
+        self._endpoint(direction << 7 | endpoint).put(transfer)
+
+    def _endpoint(self, address: int) -> queue.Queue[Transfer | None]:
+        """One thread an endpoint (both directions of endpoint 0 are one): answers in order."""
+        address = 0 if address & 0x0F == 0 else address
+        if address not in self._endpoints:
+            self._endpoints[address] = queue.Queue()
+            threading.Thread(target=self._work, args=(address,), daemon=True).start()
+        return self._endpoints[address]
+
+    def _unlink(self, seqnum: int) -> None:
+        (victim,) = UNLINK.unpack(_take(self._connection, UNLINK.size))
+        with self._sending:
+            status = ECONNRESET if victim in self._open else 0
+            self._open.discard(victim)
+            self._connection.sendall(
+                BASIC.pack(RET_UNLINK, seqnum, 0, 0, 0) + UNLINKED.pack(status)
+            )
+
+    def _work(self, address: int) -> None:
+        transfers = self._endpoints[address]
+        try:
+            while (transfer := transfers.get()) is not None:
+                self._perform(transfer)
+        except OSError:
+            _hang_up(self._connection)
+
+    def _perform(self, transfer: Transfer) -> None:
+        export = self._export
+        with export.lock:
+            if export.pull is not None and export.pull(transfer):
+                export.unplug()
+                return
+            answer = self._ask(transfer)
+            if answer is not None:
+                self._answer(transfer, *answer)
+            export.look()
+
+    def _ask(self, transfer: Transfer) -> tuple[int, bytes] | None:
+        """(status, data) of this transfer; None for no answer.
+
+        Only endpoint 0 is simulated yet: the others have nothing to say and take everything.
+        """
+        if transfer.seqnum not in self._open:
+            return None
+        if transfer.endpoint != 0:
+            return None if transfer.direction == IN else (0, b"")
+        try:
+            self._export.control.append(transfer.request)
+            answer = self._export.device.control(transfer.request, transfer.data)
+            return 0, answer[: transfer.length]
+        except Stall:
+            return EPIPE, b""
+        except Hang:
+            return None
+
+    def _answer(self, transfer: Transfer, status: int, data: bytes) -> None:
+        if transfer.direction == IN:
+            actual = len(data)
+        else:
+            actual, data = (len(transfer.data) if status == 0 else 0), b""
+        head = BASIC.pack(RET_SUBMIT, transfer.seqnum, 0, 0, 0)
+        with self._sending:
+            if transfer.seqnum in self._open:
+                self._open.discard(transfer.seqnum)
+                self._connection.sendall(head + RETURN.pack(status, actual, 0, 0, 0) + data)
+
+
+def facts_of(export: Export) -> bytes:
+    """The device as USB/IP describes it (usbip_protocol, OP_REP_IMPORT)."""
+    raw = export.device.descriptors()
+    vid, pid, release = struct.unpack_from("<HHH", raw.device, 8)
+    return FACTS.pack(
+        f"/sys/devices/simulated/{export.busid}".encode(),
+        export.busid.encode(),
+        1,
+        export.number,
+        export.speed,
+        vid,
+        pid,
+        release,
+        *raw.device[4:7],
+        raw.configuration[5],
+        raw.device[17],
+        raw.configuration[4],
+    )
+
+
+def _interfaces(export: Export) -> bytes:
+    numbers = interfaces_of(export.device.descriptors().configuration)
+    first = [kind for (_, alternate), kind in numbers.items() if alternate == 0]
+    return b"".join(bytes.fromhex(kind) + b"\0" for kind in first)
+
+
+def _speed(device: bytes) -> int:
+    (usb,) = struct.unpack_from("<H", device, 2)
+    return FULL if usb < 0x0200 else HIGH if usb < 0x0300 else SUPER
+
+
+def _take(connection: socket.socket, size: int) -> bytes:
+    """Exactly that many bytes; OSError when the other end has gone."""
+    taken = b""
+    while len(taken) < size:
+        more = connection.recv(size - len(taken))
+        if not more:
+            raise ConnectionError("the kernel let go")
+        taken += more
+    return taken
+
+
+def _hang_up(connection: socket.socket | None) -> None:
+    if connection is not None:
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
