@@ -41,7 +41,7 @@ from console.families import Family
 from console.flow import GUIDE_QUESTIONS, Flow, Reply
 from console.hardware.bus import Bus
 from console.hardware.changes import changes
-from console.history import close_interrupted, first_backups, predecessor
+from console.history import close_interrupted, predecessor
 from console.journal import Journal
 from console.run import Request, Run
 from console.state import State, give_back, set_aside, storing
@@ -234,11 +234,13 @@ class Bench:
                 live.run.bus_changed()
 
     def view(self) -> BenchView:
-        """The bench as it is now."""
+        """The bench as it is now, after a fresh look."""
+        self.look_again()
         return self.do(lambda: self._view)
 
     def describe(self, words: str) -> DeviceCard:
         """The card of one device. Raises NoSuchDevice."""
+        self.look_again()
         return self.do(lambda: card(self._pick(words), self.families))
 
     def _pick(self, words: str) -> Device:
@@ -257,6 +259,7 @@ class Bench:
 
     def open_run(self, request: Request) -> str:
         """Start a run; its id. Raises NoSuchDevice, NoSuchFlow, BadUsage, GateClosed, NoRoom."""
+        self.look_again()
         return self.do(lambda: self._open_run(request))
 
     def _open_run(self, request: Request) -> str:
@@ -279,6 +282,15 @@ class Bench:
         self._log(RunOpened(run, started.flow, device.port, request.job))
         performed.start()
         return run
+
+    def _must_be_free(self, port: str) -> None:
+        for live in self._live.values():
+            if live.view.port == port:
+                where = f"port {port}" if port else "a device that is not shown"
+                raise GateClosed(
+                    f"Run {live.view.run} is going on on {where}.",
+                    f"See it: replug attach {live.view.run}",
+                )
 
     def _new_run_folder(self) -> str:
         last = self.state.run_ids()[-1:] or ("0",)

@@ -57,6 +57,8 @@ def families_of(device: Device, families: tuple[Family, ...]) -> tuple[Family, .
 def introduce(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
     """The event for a device that was just seen: its facts and what they mean."""
     known = families_of(device, families)
+    if not device.visit:
+        return DevicePlugged(device, (), "", "a device that is not shown", "", "")
     if not known:
         name = device.product or f"not known here, {device.vid}:{device.pid}"
         return DevicePlugged(device, (), "", name, "", "")
@@ -119,3 +121,21 @@ def pick_flow(words: str, device: Device, families: tuple[Family, ...]) -> tuple
         if family.name == name:
             return family, family.flow(wanted)
     raise NoSuchFlow(f"There is no flow {words} for the device on port {device.port}.")
+
+
+def flow_named(words: str, families: tuple[Family, ...]) -> tuple[Family, Flow]:
+    """The flow named family.flow, whatever is plugged in. Raises NoSuchFlow."""
+    name, _, wanted = words.partition(".")
+    for family in families:
+        if family.name == name:
+            return family, family.flow(wanted)
+    raise NoSuchFlow(
+        f"There is no flow {words}.", "For a device that is not shown, name it in full: family.flow"
+    )
+
+
+def absent_card(port: str, families: tuple[Family, ...]) -> DeviceCard:
+    """What can be done with a device that does not appear: every family's flows."""
+    flows = tuple(flow_card(family, flow) for family in families for flow in family.flows)
+    about = "Nothing is shown. A flow started now walks it to where it can be seen."
+    return DeviceCard(port, "a device that is not shown", "away", about, "", flows)

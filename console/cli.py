@@ -72,7 +72,14 @@ def _device_words(words: Words[argparse.ArgumentParser], both: argparse.Argument
 def _run_words(words: Words[argparse.ArgumentParser], both: argparse.ArgumentParser) -> None:
     run = _word(words, both, "run", commands.run, "perform a flow on a device")
     run.add_argument("flow", metavar="FLOW", help="family.flow, or the bare word")
-    run.add_argument("device", metavar="DEVICE", help="port path, serial, or VID:PID")
+    run.add_argument(
+        "device", metavar="DEVICE", nargs="?", default="", help="port path, serial, or VID:PID"
+    )
+    run.add_argument(
+        "--not-shown",
+        action="store_true",
+        help="it does not appear; DEVICE, if given, is the port where it should come",
+    )
     run.add_argument("--answer", metavar="ID=VALUE", action="append", default=[])
     run.add_argument("--answers", metavar="FILE.toml", help="a table [answers]; secrets by file")
     run.add_argument("--yes", action="store_true", help="answer plain confirmations with yes")

@@ -212,8 +212,10 @@ def run(given: Given, state: State) -> int:
     from console.run import Request
 
     must_be_scenario(state)
+    if not given.device and not given.not_shown:
+        raise BadUsage("No device was named.", "Name it, or say --not-shown if it does not appear.")
     link = reach(state, listen=True)
-    card = link.ask("card", device=given.device)
+    card = link.ask("card", device=given.device, not_shown=given.not_shown)
     flow = flow_of(card, given.flow)
     kinds = {question["id"]: question["kind"] for question in flow["questions"]} | {
         "retry": "choice"
@@ -225,6 +227,7 @@ def run(given: Given, state: State) -> int:
         given.device,
         answers,
         given.yes,
+        given.not_shown,
         interactive or given.detach,
         given.job or answers.get("job", ""),
         getpass.getuser(),

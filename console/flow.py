@@ -210,7 +210,9 @@ class Guide:
 
     @property
     def mode(self) -> str:
-        return self._host.mode_of(self._host.device)
+        """The device's mode now; "" when it is away, or nothing of this family."""
+        here = any(known.visit == self.device.visit for known in self._host.present())
+        return self._host.mode_of(self.device) if here else ""
 
     @property
     def damage(self) -> Damage:

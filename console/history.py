@@ -102,10 +102,11 @@ def past_runs(state: State) -> Iterator[RunView]:
             yield view
 
 
-def predecessor(state: State, family: str, device: Device) -> RunView | None:
+def predecessor(state: State, family: str, device: Device, but_not: str = "") -> RunView | None:
     """The run that a new one continues: the unit's last that wrote, if it did not finish."""
     for view in past_runs(state):
-        if view.flow.partition(".")[0] != family or not same_unit(view, device):
+        other = view.flow.partition(".")[0] != family or not same_unit(view, device)
+        if other or view.run == but_not:
             continue
         if view.verdict in (Verdict.REPAIRED, Verdict.BEYOND) and view.committed:
             return None

@@ -29,6 +29,7 @@ from console.families import Family
 from console.flow import Flow, Guide, Reply, Signal, perform
 from console.hardware.bus import Bus
 from console.hardware.lines import ControlLine
+from console.history import first_backups, predecessor
 from console.state import State, write_private
 
 TRACE_LINES = 20_000
@@ -37,12 +38,17 @@ TRACE_LINES = 20_000
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for: the flow, the device's name, and the answers brought along."""
+    """What was asked for: the flow, the device's name, and the answers brought along.
+
+    A device that is not shown has no name; `device` is then the port where it should come, or
+    "" for any.
+    """
 
     flow: str
     device: str
     answers: Mapping[str, str] = field(default_factory=dict, repr=False)
     yes: bool = False
+    not_shown: bool = False
     attended: bool = False
     job: str = ""
     by: str = ""
@@ -77,7 +83,6 @@ class Run:
         flow: Flow,
         device: Device,
         owner: Owner,
-        first_backups: Mapping[str, ArtefactKept],
     ) -> None:
         self.run = run
         self.request = request
@@ -88,7 +93,6 @@ class Run:
         self.signals: queue.Queue[Reply | Signal] = queue.Queue()
         self._owner = owner
         self._stop = threading.Event()
-        self._first_backups = first_backups
         self._given = self._brought_along(request)
         self._traced = 0
 
@@ -189,7 +193,10 @@ class Run:
         return self._owner.state.artefacts(self.run) / name
 
     def first_backup(self, name: str) -> ArtefactKept | None:
-        return self._first_backups.get(name)
+        # Asked late: only now is it sure which unit this is.
+        state = self._owner.state
+        before = predecessor(state, self.family.name, self.device, but_not=self.run)
+        return first_backups(state, before).get(name)
 
 
 Listener = Callable[[dict[str, object]], None]

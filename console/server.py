@@ -20,6 +20,7 @@ from typing import Any
 
 from console import __version__, sockets
 from console.bench import Bench
+from console.cards import absent_card
 from console.clock import Clock, MachineClock
 from console.errors import BadUsage, ConsoleError, GateClosed
 from console.families import found
@@ -90,7 +91,10 @@ class Connection:
         return [dataclasses.asdict(device) for device in self._server.bench.view().here]
 
     def _do_card(self, message: dict[str, Any]) -> dict[str, Any]:
-        return dataclasses.asdict(self._server.bench.describe(message["device"]))
+        bench = self._server.bench
+        if message.get("not_shown"):
+            return dataclasses.asdict(absent_card(message["device"], bench.families))
+        return dataclasses.asdict(bench.describe(message["device"]))
 
     def _do_run(self, message: dict[str, Any]) -> str:
         return self._server.bench.open_run(Request(**message["request"]))

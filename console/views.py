@@ -253,9 +253,7 @@ def _fold_said(view: RunView, record: Record) -> RunView:
             view = _say(view, record, "judged", event.why)
             if event.taken:
                 seen_as = (*view.seen_as, event.device)
-                view = replace(
-                    view, device=event.device, port=event.device.port, seen_as=seen_as
-                )
+                view = replace(view, device=event.device, port=event.device.port, seen_as=seen_as)
             return view
         case Unknown():
             return replace(view, unknown=view.unknown + 1)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from console.bench import Bench
 from console.families import found
-from console.hardware.lines import ControlLine, Faulty
+from console.hardware.lines import ControlLine, Faulty, Wrapped
 from console.history import view_of
 from console.practice.local import InProcessBus
 from console.run import Request
@@ -52,16 +52,29 @@ class VirtualClock:
             raise
 
 
+class Eavesdropper(Wrapped):
+    """Keeps what was sent, for tests that count commands on the wire."""
+
+    def __init__(self, below: ControlLine, sent: list[bytes]) -> None:
+        super().__init__(below)
+        self._sent = sent
+
+    def write(self, request_type, request, value, index, data, timeout) -> None:
+        self._sent.append(bytes(data))
+        self.below.write(request_type, request, value, index, data, timeout)
+
+
 class FaultyBus(InProcessBus):
     """The practice bus with a fault before the n-th transfer of all lines together."""
 
     def __init__(self, scenario, clock, fault: Callable[[int], None] = lambda n: None) -> None:
         super().__init__(scenario, clock)
         self.calls = 0
+        self.sent: list[bytes] = []
         self.fault = fault
 
     def open_control(self, device) -> ControlLine:
-        return Faulty(super().open_control(device), self._count)
+        return Faulty(Eavesdropper(super().open_control(device), self.sent), self._count)
 
     def _count(self, _: int) -> None:
         self.calls += 1
@@ -76,6 +89,7 @@ class Technician:
         self._bus = bus
         self._answers = answers
         self._seen: set[tuple[str, int]] = set()
+        self._pressed: set[str] = set()
         self.ended: queue.Queue[str] = queue.Queue()
         self.willing = True
 
@@ -92,7 +106,8 @@ class Technician:
             willing = "" if asked.optional else asked.must_type or "yes"
             answer = self._answers.get(asked.id, willing)
             self._bench.answer(view.run, asked.id, answer, "test technician")
-        if view.wait is not None and view.wait.hands:
+        if view.wait is not None and view.wait.hands and view.wait.since not in self._pressed:
+            self._pressed.add(view.wait.since)
             self._bus.press("dfu", view.port)
 
 
@@ -109,9 +124,7 @@ class Workshop:
         self.bench.start()
         self.bench.listen(self.technician.hear)
 
-    def run(
-        self, flow: str = "particle.rekey", device: str = "1-1", **request: object
-    ) -> RunView:
+    def run(self, flow: str = "particle.rekey", device: str = "1-1", **request: object) -> RunView:
         """Perform a flow to its end; the view replayed from its journal."""
         wanted = {"attended": True, "job": "2243", "by": "test"} | request
         run = self.bench.open_run(Request(flow, device, **wanted))

@@ -121,6 +121,8 @@ def rekey(guide: Guide) -> Outcome:
     if not in_dfu_mode(guide):
         return NOT_THERE
     _check_unit(guide, order)
+    # Its firmware may show another serial; this is the one that the bootloader has.
+    unit = order.identity or f"the Core with serial {guide.device.serial or 'unknown'}"
     with guide.control() as line:
         memory = identify(guide, line)
         seen = probe(guide, memory)
@@ -135,7 +137,7 @@ def rekey(guide: Guide) -> Outcome:
         with guide.expect("app", what="the Core with its firmware") as back:
             _leave(guide, memory)
     _see_it_back(guide, back)
-    return _repaired(guide, seen, order)
+    return _repaired(guide, seen, unit)
 
 
 # --- before anything is written ------------------------------------------------------------
@@ -319,9 +321,8 @@ def _see_it_back(guide: Guide, back: Reconnect) -> None:
         )
 
 
-def _repaired(guide: Guide, seen: Probe, order: WorkOrder) -> Outcome:
+def _repaired(guide: Guide, seen: Probe, unit: str) -> Outcome:
     same_key = _same_key(seen)
-    unit = order.identity or f"the Core with serial {guide.device.serial or 'unknown'}"
     register = f"{PEM} is still to be registered by the customer for {unit}."
     if same_key:
         register = f"Only if it never was: {register}"
