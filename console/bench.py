@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from console import __version__
-from console.cards import DeviceCard, card, introduce, pick_device, pick_flow
+from console.cards import DeviceCard, card, flow_named, introduce, pick_device, pick_flow
 from console.clock import Clock
 from console.errors import BadUsage, ConsoleError, GateClosed, NoSuchDevice, RecordError
 from console.events import (
@@ -263,18 +263,17 @@ class Bench:
         return self.do(lambda: self._open_run(request))
 
     def _open_run(self, request: Request) -> str:
-        device = self._pick(request.device)
-        family, flow = pick_flow(request.flow, device, self.families)
+        if request.not_shown:
+            device = Device(request.device, "", "", "")
+            family, flow = flow_named(request.flow, self.families)
+        else:
+            device = self._pick(request.device)
+            family, flow = pick_flow(request.flow, device, self.families)
         check_answers(request, flow)
-        for live in self._live.values():
-            if live.view.port == device.port:
-                raise GateClosed(
-                    f"Run {live.view.run} is going on on port {device.port}.",
-                    f"See it: replug attach {live.view.run}",
-                )
+        self._must_be_free(device.port)
         before = predecessor(self.state, family.name, device)
         run = self._new_run_folder()
-        performed = Run(run, request, family, flow, device, self, first_backups(self.state, before))
+        performed = Run(run, request, family, flow, device, self)
         journal = Journal(self.state.journal(run), self.clock, self.state.reserve(run))
         self._live[run] = Live(performed, journal, RunView())
         started = self._started(run, performed, before.run if before else "")

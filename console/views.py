@@ -96,12 +96,25 @@ class WaitView:
 
 @dataclass(frozen=True)
 class Said:
-    """One sentence of the run with its time; `kind` is told, warned, failed, judged or noted."""
+    """One sentence of the run with its time; `kind` is told, warned, failed, judged, not taken or noted."""
 
     at: str
     kind: str
     sentence: str
     advice: str = ""
+
+    @property
+    def mark(self) -> str:
+        """ "!" for what a technician must not miss; the same as any colour says."""
+        return "!" if self.kind in ("warned", "failed", "not taken") else " "
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One line of a checklist for the technician's hands. `mark` is "x", "<" (now) or " "."""
+
+    text: str
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -169,6 +182,34 @@ class RunView:
     @property
     def done(self) -> int:
         return sum(step.mark == "x" for step in self.steps)
+
+    @property
+    def plan(self) -> tuple[StepView, ...]:
+        """The steps as shown: the one that goes on, or else comes next, carries the question."""
+        asking = self.current
+        if asking is None or asking.mark != "~":
+            asking = next((step for step in self.steps if step.mark == " "), None)
+        if self.question is None or asking is None:
+            return self.steps
+        return tuple(replace(step, mark="?") if step is asking else step for step in self.steps)
+
+    @property
+    def checklist(self) -> tuple[Hand, ...]:
+        """What the technician's hands do now. A device that left has been pulled or reset."""
+        hands = self.wait.hands if self.wait else ()
+        leaving = (at for at, text in enumerate(hands, start=1) if _makes_it_leave(text))
+        done = next(leaving, 0) if self.left else 0
+        marks = ("x" if at < done else "<" if at == done else " " for at in range(len(hands)))
+        return tuple(Hand(text, mark) for text, mark in zip(hands, marks, strict=True))
+
+    @property
+    def turn(self) -> str:
+        """Differs for every time it becomes the technician's turn; "" while it is not."""
+        if self.question is not None:
+            return f"question {self.question.number}"
+        if self.wait is not None and self.your_turn:
+            return f"wait {self.wait.since}"
+        return self.verdict
 
 
 def run_view(records: Iterable[Record]) -> RunView:
@@ -250,7 +291,7 @@ def _fold_said(view: RunView, record: Record) -> RunView:
         case DeviceLeft(port):
             return _say(replace(view, left=True), record, "judged", f"It left port {port}.")
         case DeviceJudged() as event:
-            view = _say(view, record, "judged", event.why)
+            view = _say(view, record, "judged" if event.taken else "not taken", event.why)
             if event.taken:
                 seen_as = (*view.seen_as, event.device)
                 view = replace(view, device=event.device, port=event.device.port, seen_as=seen_as)
@@ -305,6 +346,20 @@ def _mark(view: RunView, step: str, **changes: str | float) -> RunView:
         for known in view.steps
     )
     return replace(view, steps=steps)
+
+
+def _makes_it_leave(hand: str) -> bool:
+    words = hand.lower()
+    return any(word in words for word in ("pull", "unplug", "reset"))
+
+
+def meanwhile(view: RunView, since: str, until: str) -> tuple[str, ...]:
+    """What a run came to between two times, newest last."""
+    steps = ((s.ended, f"{s.title}: {s.found or 'done'}") for s in view.steps if s.mark in "x!")
+    said = ((said.at, said.sentence) for said in view.said)
+    verdict = ((view.at, f"{view.verdict}."),) if view.verdict else ()
+    happened = sorted(line for line in (*steps, *said, *verdict) if since <= line[0] <= until)
+    return tuple(text for _, text in happened)
 
 
 def _settled(step: StepView) -> StepView:

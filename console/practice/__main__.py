@@ -10,11 +10,11 @@ import argparse
 import fcntl
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from types import FrameType
 
+from console import sockets
 from console.clock import MachineClock
 from console.errors import ConsoleError
 from console.practice.local import scenario_named
@@ -68,10 +68,7 @@ def _live(place: Place, arguments: argparse.Namespace) -> int:
     except ConsoleError as error:
         print(f"{error.sentence} {error.advice}", file=sys.stderr)  # noqa: T201
         return error.exit_code
-    path.unlink(missing_ok=True)  # of one that was killed: we hold the lock
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(os.fspath(path))
-        listener.listen(16)
+    with sockets.listen(path) as listener:
         _say(arguments.ready_fd, "ready")
         try:
             process.serve(listener)

@@ -15,9 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from console import sockets
 from console.clock import Clock
 from console.errors import BadUsage, BenchError, BenchSilent
-from console.practice.messages import LARGEST, pack, unpack, unpack_error
+from console.practice.messages import unpack_error
 from console.practice.place import Place
 
 ANSWER = 10.0
@@ -42,36 +43,30 @@ class Connected:
     def ask(self, do: str, timeout: float = ANSWER, **fields: Any) -> dict[str, Any]:
         """The answer. Raises TimeoutError, EOFError, and what the process says is wrong."""
         self._asked += 1
-        try:
-            self._socket.settimeout(ANSWER)
-            self._socket.send(pack({"id": self._asked, "do": do, **fields}))
-            self._socket.settimeout(max(timeout, 0.001))
-            while True:
-                message = self.hear()
-                if message.get("id") == self._asked:
-                    break
-        except TimeoutError:
-            raise
-        except OSError:
-            raise EOFError from None
+        self._say({"id": self._asked, "do": do, **fields})
+        self._socket.settimeout(max(timeout, 0.001))
+        message = self.hear()
+        while message.get("id") != self._asked:  # late, or not asked for
+            message = self.hear()
         if "error" in message:
             raise unpack_error(message)
         return message
 
+    def _say(self, message: dict[str, Any]) -> None:
+        if not sockets.send(self._socket, message):
+            raise EOFError
+
     def hear(self) -> dict[str, Any]:
         """The next message. Raises EOFError when the process is gone."""
-        packet = self._socket.recv(LARGEST)
-        if not packet:
+        message = sockets.receive(self._socket)
+        if message is None:
             raise EOFError
-        return unpack(packet)
+        return message
 
     def watch(self) -> None:
         """From here on, hear() waits without a limit and is told what is seen."""
         self._socket.settimeout(None)
-        try:
-            self._socket.send(pack({"id": 0, "do": "watch"}))
-        except OSError:
-            raise EOFError from None
+        self._say({"id": 0, "do": "watch"})
 
     def hang_up(self) -> None:
         """End it from any thread; one that waits in hear() gets EOFError."""
@@ -88,13 +83,9 @@ class Connected:
 
 def connect(root: Path) -> Connected:
     """To the process that is there. Raises NotRunning."""
-    path = os.fspath(Place(root).socket())
-    connected = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        connected.connect(path)
-    except (FileNotFoundError, ConnectionRefusedError):
-        connected.close()
-        raise NotRunning from None
+    connected = sockets.connect(Place(root).socket())
+    if connected is None:
+        raise NotRunning
     return Connected(connected)
 
 

@@ -1,12 +1,11 @@
 """What travels between a practice process and who uses it: one JSON object a packet.
 
-The rule: pure. A request has an "id" and says what to "do"; its answer has the same id. What
+The rule: pure; sockets.py carries it. A request has an "id" and says what to "do"; its answer has the same id. What
 was not asked for has none: {"seen": [...]} and {"bye": true}. Bytes travel as hex.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ from console.errors import (
     BadUsage,
     BenchError,
     ConsoleError,
-    Garbled,
     NoSuchDevice,
     NotPermitted,
     Unplugged,
@@ -22,26 +20,9 @@ from console.errors import (
 from console.events import Device, DeviceChanged, from_json, to_json
 from console.hardware.simulated import Setup
 
-LARGEST = 1 << 17
-
 _ERRORS: dict[str, type[ConsoleError]] = {
     kind.__name__: kind for kind in (BadUsage, NoSuchDevice, NotPermitted, Unplugged)
 }
-
-
-def pack(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode()
-
-
-def unpack(packet: bytes) -> dict[str, Any]:
-    """The message. Raises Garbled."""
-    try:
-        message = json.loads(packet)
-    except ValueError:
-        message = None
-    if not isinstance(message, dict):
-        raise Garbled("The practice hardware said something that is no message.")
-    return message
 
 
 def pack_devices(devices: tuple[Device, ...]) -> list[Any]:

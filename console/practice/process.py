@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import queue
+import select
 import socket
 import struct
 import sys
@@ -20,17 +21,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+from console import sockets
 from console.clock import Clock
 from console.errors import BadUsage, ConsoleError, RecordError
 from console.events import Device
 from console.hardware.simulated import Hang, Scenario, Stall
 from console.practice.board import Board, gone
 from console.practice.messages import (
-    LARGEST,
-    pack,
     pack_devices,
     pack_error,
-    unpack,
     unpack_setup,
 )
 from console.practice.place import Place
@@ -55,7 +54,8 @@ class PracticeProcess:
         self._saving = threading.Lock()
         self._stopping = False
         self._alone_since = clock.monotonic()
-        self._listener: socket.socket | None = None
+        # a listening socket that is shut down does not wake its accept() (unix, non-blocking)
+        self._stop_heard, self._stop_said = socket.socketpair()
         self.board = self._thawed(scenario, pace)
 
     def _thawed(self, scenario: Scenario, pace: float) -> Board:
@@ -76,24 +76,20 @@ class PracticeProcess:
 
     def serve(self, listener: socket.socket) -> None:
         """Answer connections; returns when stopped, or after `idle` seconds with none."""
-        self._listener = listener
         self.save()
         threading.Thread(target=self._tick, daemon=True).start()
-        listener.settimeout(self._idle)
         try:
             while not self._stopping:
-                self._accept(listener)
+                heard = select.select([listener, self._stop_heard], [], [], self._idle)[0]
+                if listener in heard:
+                    self._accept(listener)
+                elif self._is_idle():
+                    break
         finally:
             self.end()
 
     def _accept(self, listener: socket.socket) -> None:
-        try:
-            connected, _ = listener.accept()
-        except TimeoutError:
-            self._stopping = self._stopping or self._is_idle()
-            return
-        except OSError:  # stop() has shut the listener down
-            return
+        connected, _ = listener.accept()
         connection = Connection(self, connected)
         with self._publishing:
             self._connections.add(connection)
@@ -122,15 +118,15 @@ class PracticeProcess:
         with self._publishing:
             for connection in self._connections:
                 connection.send({"bye": True})
-        if self._listener is not None:
-            with suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
+        self._stop_said.send(b"!")
 
     def end(self) -> None:
         self._stopping = True
         self.board.close()
         self._wake.put(None)
         self.save()
+        self._stop_heard.close()
+        self._stop_said.close()
 
     def save(self) -> None:
         with self._saving:
@@ -164,7 +160,6 @@ class Connection:
         self._process = process
         self._board = process.board
         self._socket = connected
-        self._sending = threading.Lock()
         self._transfers = ThreadPoolExecutor(1)
         self._held: tuple[str, str] | None = None
         self._unanswered: int | None = None
@@ -186,10 +181,8 @@ class Connection:
 
     def serve(self) -> None:
         try:
-            while packet := self._socket.recv(LARGEST):
-                self._take(unpack(packet))
-        except (OSError, ConsoleError):
-            pass  # it is gone, or talks nonsense: both end here
+            while message := sockets.receive(self._socket):
+                self._take(message)
         finally:
             self._end()
 
@@ -285,10 +278,7 @@ class Connection:
 
     def send(self, message: dict[str, Any]) -> None:
         """Never waits: who does not read what it asked to be told is let go."""
-        try:
-            with self._sending:
-                self._socket.send(pack(message), socket.MSG_DONTWAIT)
-        except OSError:
+        if not sockets.send(self._socket, message):
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 

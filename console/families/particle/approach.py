@@ -60,8 +60,8 @@ def probe(guide: Guide, memory: KeyMemory) -> Probe:
     """Read before any erase: reading never hangs, and it tells blank from dead."""
     told = partial(guide.progress, "Reading the external memory")
     seen = guide.step(PROBE, memory.probe, told, found=lambda read: "; ".join(read.facts()))
-    guide.tell(keys.private_slot(seen.slot).sentence)
-    guide.tell(keys.server_slot(seen.server).sentence)
+    guide.tell(seen.private_key.sentence)
+    guide.tell(seen.server_key.sentence)
     if not seen.suspicious and keys.is_blank(seen.factory):
         guide.tell("The factory firmware is missing: a factory reset would find nothing.")
     return seen

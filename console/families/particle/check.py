@@ -17,6 +17,9 @@ from console.families.particle.client import Probe
 from console.flow import Flow, Guide, Outcome
 
 PEM = "public-key.pem"
+RESTORE_SERVER_KEY = (
+    "Write the vendor's server key to 0x1000 with the vendor's tool; rekey does not write it."
+)
 
 
 def check(guide: Guide) -> Outcome:
@@ -25,9 +28,10 @@ def check(guide: Guide) -> Outcome:
         return NOT_THERE
     with guide.control() as line:
         seen = probe(guide, identify(guide, line))
-    private = keys.private_slot(seen.slot)
-    if private.key:
-        guide.keep(PEM, keys.public_pem(private.key), "The public half of the key that is in it.")
+    if seen.private_key.key:
+        guide.keep(
+            PEM, keys.public_pem(seen.private_key.key), "The public half of the key that is in it."
+        )
     if not was_in_dfu:
         guide.tell("It is still in DFU mode. Tap RESET to start its firmware.")
     return judged(seen)
@@ -35,32 +39,25 @@ def check(guide: Guide) -> Outcome:
 
 def judged(seen: Probe) -> Outcome:
     """The verdict on what was read."""
-    private = keys.private_slot(seen.slot)
-    server = keys.server_slot(seen.server)
     if seen.suspicious:
         return _fault(
             "The external memory reads the same everywhere: it is erased, or does not answer.",
             "Run rekey: one guarded erase of an unused page tells which of the two, within 10 s.",
             seen.facts(),
         )
-    if private.content is not keys.Content.VALID:
+    if seen.private_key.content is not keys.Content.VALID:
         return _fault(
-            private.sentence,
+            seen.private_key.sentence,
             "Run rekey: it writes a key that the firmware can read, after a backup.",
             seen.facts(),
         )
-    if server.content is not keys.Content.VALID:
-        return _fault(server.sentence, RESTORE_SERVER_KEY, seen.facts())
+    if seen.server_key.content is not keys.Content.VALID:
+        return _fault(seen.server_key.sentence, RESTORE_SERVER_KEY, seen.facts())
     return Outcome(
         Verdict.NO_FAULT,
         "Both key slots hold valid keys, and the external memory answers.",
         f"If it still flashes cyan and red, the cloud knows another key: compare {PEM}.",
     )
-
-
-RESTORE_SERVER_KEY = (
-    "Write the vendor's server key to 0x1000 with the vendor's tool; rekey does not write it."
-)
 
 
 def _fault(sentence: str, advice: str, proof: tuple[str, ...]) -> Outcome:

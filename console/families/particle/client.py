@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from console.errors import DeviceError, Garbled, GateClosed, Refused
 from console.families.particle import keys
@@ -75,6 +76,14 @@ class Probe:
     def rest(self) -> bytes:
         """What else lies on the page of the private key and would be erased with it."""
         return self.page[self.platform.private.size :]
+
+    @cached_property
+    def private_key(self) -> keys.Finding:
+        return keys.private_slot(self.slot)
+
+    @cached_property
+    def server_key(self) -> keys.Finding:
+        return keys.server_slot(self.server)
 
     @property
     def suspicious(self) -> bool:

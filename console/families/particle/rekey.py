@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from console.errors import BeyondRepair, DeviceError, Refused, Silent, Stopped, Unplugged
+from console.errors import BeyondRepair, DeviceError, Refused, Silent, Stopped
 from console.events import ArtefactKept, Damage, Verdict
 from console.families.particle import keys
 from console.families.particle.approach import (
@@ -105,13 +105,13 @@ class WorkOrder:
 
 def _same_key(seen: Probe) -> bool:
     """Is the key there, and only its format wrong? Then the cloud may know it already."""
-    found = keys.private_slot(seen.slot)
+    found = seen.private_key
     return found.content is keys.Content.PKCS8 and keys.fits(found.key, len(seen.slot))
 
 
 def _new_page(seen: Probe) -> bytes:
     """The page as it has to read afterwards: the key put right, or a new one; then the rest."""
-    key = keys.private_slot(seen.slot).key if _same_key(seen) else keys.new_private_key()
+    key = seen.private_key.key if _same_key(seen) else keys.new_private_key()
     assert keys.fits(key, len(seen.slot))
     return key.ljust(len(seen.slot), b"\xff") + seen.rest
 
@@ -183,12 +183,11 @@ def _kept_words(kept: ArtefactKept) -> str:
 
 
 def _consent(seen: Probe) -> str:
-    found = keys.private_slot(seen.slot)
     if _same_key(seen):
         after = "The same key is written again in the right format."
     else:
         after = "A new key is written, and the cloud will not know it until it is registered."
-    return f"{found.sentence} {CONFIRM.ask} {after} The raw bytes are backed up."
+    return f"{seen.private_key.sentence} {CONFIRM.ask} {after} The raw bytes are backed up."
 
 
 # --- the stretch that cannot be undone ------------------------------------------------------
@@ -271,15 +270,15 @@ def _identical(_: bytes) -> str:
 
 
 def _guarded(work: Callable[..., T], *args: object) -> T:
-    """Do the work; a device that goes in the middle of it comes back by its buttons."""
+    """Do the work; whatever ends it, the advice is how to go on from a slot that may be empty."""
     try:
         return work(*args)
-    except Unplugged as error:
-        raise Unplugged(
-            "It went away while its key was being replaced. " + error.sentence,
-            "The slot has to be written again; its bootloader is alive and the backup is safe. "
-            "Plug it in, hold MODE, tap RESET, let go of MODE at yellow, and run rekey again.",
-        ) from error
+    except DeviceError as error:
+        error.advice = (
+            "The slot may be empty now; its bootloader is alive and the backup is safe. Plug it "
+            "in, hold MODE, tap RESET, let go of MODE at yellow, and run rekey again."
+        )
+        raise
 
 
 def _compare(memory: KeyMemory, new: bytes) -> bytes:
@@ -327,9 +326,8 @@ def _repaired(guide: Guide, seen: Probe, unit: str) -> Outcome:
     if same_key:
         register = f"Only if it never was: {register}"
     to_do = [register]
-    server = keys.server_slot(seen.server)
-    if server.content is not keys.Content.VALID:
-        guide.warn(server.sentence, RESTORE_SERVER_KEY)
+    if seen.server_key.content is not keys.Content.VALID:
+        guide.warn(seen.server_key.sentence, RESTORE_SERVER_KEY)
         to_do.append(RESTORE_SERVER_KEY)
     what = "its key in the format that the firmware reads" if same_key else "a new private key"
     return Outcome(
