@@ -38,7 +38,8 @@ from console.events import (
     StopAsked,
 )
 from console.families import Family
-from console.flow import GUIDE_QUESTIONS, Flow, Reply
+from console.flow import GUIDE_QUESTIONS, Flow
+from console.guide import Reply
 from console.hardware.bus import Bus
 from console.hardware.changes import changes
 from console.history import close_interrupted, predecessor

@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +26,8 @@ from console.events import (
     Verdict,
 )
 from console.families import Family
-from console.flow import Flow, Guide, Reply, Signal, perform
+from console.flow import Flow, perform
+from console.guide import Guide, Reply, Signal
 from console.hardware.bus import Bus
 from console.hardware.lines import ControlLine
 from console.history import first_backups, predecessor
@@ -192,12 +193,16 @@ class Run:
     def _artefact(self, name: str) -> Path:
         return self._owner.state.artefacts(self.run) / name
 
-    def first_backup(self, name: str) -> ArtefactKept | None:
+    def first_backup(self, name: str) -> tuple[ArtefactKept, bytes] | None:
         # Asked late: only now is it sure which unit this is.
         state = self._owner.state
         before = predecessor(state, self.family.name, self.device, but_not=self.run)
-        return first_backups(state, before).get(name)
-
-
-Listener = Callable[[dict[str, object]], None]
-"""Told of what passes: journals that grew, progress."""
+        kept = first_backups(state, before).get(name)
+        if kept is None:
+            return None
+        try:
+            data = (state.vault / kept.name).read_bytes()
+        except OSError:
+            return None
+        whole = hashlib.sha256(data).hexdigest() == kept.sha256
+        return (kept, data) if whole else None

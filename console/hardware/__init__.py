@@ -1,1 +1,1 @@
-"""The only room that imports hid, usb, smartcard, serial or pyudev; library errors become ours here."""
+"""The only room that imports hid, usb, smartcard, serial, pyudev; their errors become ours."""

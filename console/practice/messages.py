@@ -1,7 +1,8 @@
 """What travels between a practice process and who uses it: one JSON object a packet.
 
-The rule: pure; sockets.py carries it. A request has an "id" and says what to "do"; its answer has the same id. What
-was not asked for has none: {"seen": [...]} and {"bye": true}. Bytes travel as hex.
+The rule: pure; sockets.py carries it. A request has an "id" and says what to "do", its answer
+has the same id. What was not asked for has none: {"seen": [...]} and {"bye": true}. Bytes
+travel as hex.
 """
 
 from __future__ import annotations

@@ -20,6 +20,11 @@ ERASE = b"\x41"
 NAMED_STATES = {verdict.value for verdict in Verdict}
 
 
+def key_in(slot: bytes):
+    """The private key that a slot begins with (DER: the length stands in bytes 2 and 3)."""
+    return load_der_private_key(slot[: 4 + int.from_bytes(slot[2:4])], None)
+
+
 def slot_of(shop: Workshop, port: str = "1-1") -> bytes:
     """What the simulated Core keeps in its private-key slot."""
     return shop.bus.simulator(port).memories.external.read(SLOT, 1024)
@@ -30,7 +35,7 @@ def test_a_blank_key_is_replaced_and_the_devices_own_answer_says_so(tmp_path):
     with workshop(tmp_path, "core-blank-key") as shop:
         view = shop.run()
 
-        key = load_der_private_key(slot_of(shop).rstrip(b"\xff"), None)
+        key = key_in(slot_of(shop))
         pem = (shop.state.artefacts(view.run) / "public-key.pem").read_bytes()
 
         assert view.verdict == "repaired"
@@ -91,14 +96,14 @@ def test_an_unplug_at_every_transfer_ends_in_a_named_state_and_is_repaired_by_ru
             assert first.ended.sentence, at
             assert first.ended.advice, at
             if first.verdict == "repaired":
-                load_der_private_key(slot_of(shop).rstrip(b"\xff"), None)
+                key_in(slot_of(shop))
                 continue
             assert first.verdict == "unfinished", at
             shop.back_to_dfu()
             second = shop.run()
 
             assert second.verdict == "repaired", (at, second.ended)
-            load_der_private_key(slot_of(shop).rstrip(b"\xff"), None)
+            key_in(slot_of(shop))
             assert (first.run if first.committed else "") == second.continues, at
 
 
@@ -174,7 +179,7 @@ def test_a_stop_asked_for_in_any_step_ends_at_a_safe_point(tmp_path, step):
 
         assert view.verdict in ("repaired", "unfinished")
         if view.committed:
-            load_der_private_key(slot.rstrip(b"\xff"), None)
+            key_in(slot)
             assert view.verdict == "repaired"
         else:
             assert view.ended.damage == "nothing written"

@@ -11,7 +11,8 @@ from console.errors import GateClosed
 from console.events import Device, Verdict
 from console.families.particle import keys
 from console.families.particle.client import KeyMemory, Probe
-from console.flow import Guide, Outcome, Reconnect, Step
+from console.flow import Outcome, Step
+from console.guide import Guide, Reconnect
 from console.hardware.lines import ControlLine
 
 HANDS = (

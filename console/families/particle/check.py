@@ -14,7 +14,8 @@ from console.families.particle.approach import (
     probe,
 )
 from console.families.particle.client import Probe
-from console.flow import Flow, Guide, Outcome
+from console.flow import Flow, Outcome
+from console.guide import Guide
 
 PEM = "public-key.pem"
 RESTORE_SERVER_KEY = (

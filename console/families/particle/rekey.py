@@ -6,13 +6,12 @@ hangs is the proof and is not repeated; done is said at the read-back, not at th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from console.errors import BeyondRepair, DeviceError, Refused, Silent, Stopped
+from console.errors import BeyondRepair, DeviceError, RecordError, Refused, Silent, Stopped
 from console.events import ArtefactKept, Damage, Verdict
 from console.families.particle import keys
 from console.families.particle.approach import (
@@ -28,7 +27,8 @@ from console.families.particle.approach import (
 )
 from console.families.particle.check import PEM, RESTORE_SERVER_KEY
 from console.families.particle.client import KeyMemory, Place, Probe
-from console.flow import Flow, Guide, Kind, Outcome, Question, Reconnect, Step
+from console.flow import Flow, Kind, Outcome, Question, Step
+from console.guide import Guide, Reconnect
 from console.protocols.dfu import MEMORY_FAULTS
 from console.protocols.dfuse import WATCHDOG
 
@@ -109,11 +109,11 @@ def _same_key(seen: Probe) -> bool:
     return found.content is keys.Content.PKCS8 and keys.fits(found.key, len(seen.slot))
 
 
-def _new_page(seen: Probe) -> bytes:
+def _new_page(seen: Probe, rest: bytes) -> bytes:
     """The page as it has to read afterwards: the key put right, or a new one; then the rest."""
     key = seen.private_key.key if _same_key(seen) else keys.new_private_key()
     assert keys.fits(key, len(seen.slot))
-    return key.ljust(len(seen.slot), b"\xff") + seen.rest
+    return key.ljust(len(seen.slot), b"\xff") + rest
 
 
 def rekey(guide: Guide) -> Outcome:
@@ -126,14 +126,14 @@ def rekey(guide: Guide) -> Outcome:
     with guide.control() as line:
         memory = identify(guide, line)
         seen = probe(guide, memory)
-        _back_up(guide, seen)
+        saved = _back_up(guide, seen)
         guide.ask(CONFIRM, _consent(seen))
         # It may have been pulled while the question was open: better seen before the erase.
         memory.rest()
         if seen.suspicious:
             _tell_erased_from_dead(guide, memory, seen)
-        pem = _replace(guide, memory, seen)
-        guide.keep(PEM, pem, "The public key, still to be registered by the customer.")
+        pem = _replace(guide, memory, seen, saved.rest)
+        _keep_public(guide, pem)
         with guide.expect("app", what="the Core with its firmware") as back:
             _leave(guide, memory)
     _see_it_back(guide, back)
@@ -156,29 +156,29 @@ def _check_unit(guide: Guide, order: WorkOrder) -> None:
         guide.step(UNIT, same_unit, serial, order.identity, order.job, found=str)
 
 
-def _back_up(guide: Guide, seen: Probe) -> None:
-    guide.step(BACKUP, _keep_raw, guide, seen, found=_kept_words)
+@dataclass(frozen=True)
+class Saved:
+    """The backups: of the slot, and of the rest of its page as it was before any repair."""
+
+    slot: ArtefactKept
+    rest: bytes = field(repr=False)
 
 
-def _keep_raw(guide: Guide, seen: Probe) -> ArtefactKept:
-    kept = guide.back_up(SLOT_BACKUP, seen.slot, "The raw private-key slot, as it was found.")
+def _back_up(guide: Guide, seen: Probe) -> Saved:
+    return guide.step(BACKUP, _keep_raw, guide, seen, found=_kept_words)
+
+
+def _keep_raw(guide: Guide, seen: Probe) -> Saved:
+    kept, slot = guide.back_up(SLOT_BACKUP, seen.slot, "The raw private-key slot, as found.")
     # Another first backup means that an earlier run has been here and may have erased the page.
-    earlier = kept.sha256 != _sha256(seen.slot)
-    if earlier or not keys.is_blank(seen.rest):
-        rest = guide.back_up(REST_BACKUP, seen.rest, "The rest of the page of the private key.")
-        if rest.sha256 != _sha256(seen.rest):
-            guide.warn(
-                "The rest of the page is no longer what an earlier run of this repair saved.",
-                f"Nothing is lost: it is in the vault as {rest.name}.",
-            )
-    return kept
+    if slot == seen.slot and keys.is_blank(seen.rest):
+        return Saved(kept, seen.rest)
+    about = "The rest of the page of the private key."
+    return Saved(kept, guide.back_up(REST_BACKUP, seen.rest, about)[1])
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _kept_words(kept: ArtefactKept) -> str:
+def _kept_words(saved: Saved) -> str:
+    kept = saved.slot
     return f"{kept.name} in the vault, {kept.size} bytes, SHA-256 {kept.sha256[:16]}..."
 
 
@@ -236,9 +236,9 @@ def _dead(seen: Probe, *facts: str) -> BeyondRepair:
     )
 
 
-def _replace(guide: Guide, memory: KeyMemory, seen: Probe) -> bytes:
+def _replace(guide: Guide, memory: KeyMemory, seen: Probe, rest: bytes) -> bytes:
     """Erase, write, read back, compare; once more if the memory errs. The public key's PEM."""
-    new = _new_page(seen)
+    new = _new_page(seen, rest)
     faults: list[str] = []
     while len(faults) < TRIES:
         try:
@@ -258,7 +258,8 @@ def _replace_once(guide: Guide, memory: KeyMemory, seen: Probe, new: bytes) -> b
     page = seen.platform.page
     told = partial(guide.progress, "Writing the key")
     # The rest of the page was erased with the slot; where it was blank it is right already.
-    part = new[: len(seen.slot)] if keys.is_blank(seen.rest) else new
+    size = len(seen.slot)
+    part = new[:size] if keys.is_blank(new[size:]) else new
     guide.step(ERASE, _guarded, _erase, memory, page, seen)
     guide.step(WRITE, _guarded, memory.write, page, part, told)
     pem: bytes = guide.step(COMPARE, _guarded, _compare, memory, new, found=_identical)
@@ -299,6 +300,16 @@ def _compare(memory: KeyMemory, new: bytes) -> bytes:
 # --- after the read-back: the repair is done, whatever happens now ---------------------------
 
 
+def _keep_public(guide: Guide, pem: bytes) -> None:
+    try:
+        guide.keep(PEM, pem, "The public key, still to be registered by the customer.")
+    except RecordError as error:
+        guide.warn(
+            f"The key is in, but its public half could not be kept: {error.sentence}",
+            "Make room and run check: it reads the public key from the Core again.",
+        )
+
+
 def _leave(guide: Guide, memory: KeyMemory) -> None:
     try:
         guide.step(LEAVE, memory.leave, found=str)
@@ -324,7 +335,7 @@ def _repaired(guide: Guide, seen: Probe, unit: str) -> Outcome:
     same_key = _same_key(seen)
     register = f"{PEM} is still to be registered by the customer for {unit}."
     if same_key:
-        register = f"Only if it never was: {register}"
+        register = f"If the key was never registered: {register}"
     to_do = [register]
     if seen.server_key.content is not keys.Content.VALID:
         guide.warn(seen.server_key.sentence, RESTORE_SERVER_KEY)

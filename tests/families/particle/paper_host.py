@@ -12,7 +12,8 @@ from paper_core import PaperCore
 
 from console.events import ArtefactKept, Device, RunEnded, StepStarted
 from console.families.particle import FAMILY
-from console.flow import Guide, Reply, Signal, perform
+from console.flow import perform
+from console.guide import Guide, Reply, Signal
 
 DFU = Device("1-1", "v1", "1d50", "607f", serial="6D7524674852")
 APP = Device("1-1", "v2", "1d50", "607d", serial="")
@@ -56,7 +57,7 @@ class PaperHost:
         self.stops_at = ""
         self.events: list[Any] = []
         self.kept: dict[str, bytes] = {}
-        self.first: dict[str, ArtefactKept] = {}
+        self.first: dict[str, tuple[ArtefactKept, bytes]] = {}
         self.broken: Callable[[str], None] = lambda step: None
 
     def post(self, event: Any, durable: bool = False) -> None:
@@ -100,7 +101,7 @@ class PaperHost:
         self.kept[name] = data
         return ArtefactKept(name, place, hashlib.sha256(data).hexdigest(), len(data))
 
-    def first_backup(self, name: str) -> ArtefactKept | None:
+    def first_backup(self, name: str) -> tuple[ArtefactKept, bytes] | None:
         return self.first.get(name)
 
     # --- what the tests ask ------------------------------------------------------------------

@@ -79,7 +79,7 @@ def test_a_repair_that_broke_off_is_run_again_from_what_it_finds() -> None:
     first = host.run("rekey")
     assert (first.verdict, first.damage) == ("unfinished", "contents gone, bootloader alive")
     slot = host.kept["private-key-slot.bin"]
-    host.first = {event.name: event for event in host.of(ArtefactKept)}
+    host.first = {e.name: (e, host.kept[e.name]) for e in host.of(ArtefactKept)}
     host.bus.plug()
     host.bus.press(BUTTONS)
     host.clock.pause(5)

@@ -17,7 +17,7 @@ from paper_core import PaperCore
 from paper_host import APP, DFU, PaperHost
 
 from console.errors import Refused, Unplugged
-from console.events import ArtefactKept, Damage, DeviceJudged, StepStarted, Warned
+from console.events import ArtefactKept, Damage, DeviceJudged, StepStarted
 from console.families.particle import keys
 
 ID = "54ff73066672524813250167"
@@ -260,18 +260,19 @@ def test_what_else_lies_on_the_page_is_backed_up_and_written_again(core: PaperCo
     assert slot(core).content is keys.Content.VALID
 
 
-def test_the_first_backup_of_a_broken_off_repair_stays_and_a_lost_rest_is_said(
+def test_the_first_backup_of_a_broken_off_repair_stays_and_its_rest_is_written_again(
     core: PaperCore,
 ) -> None:
     """An earlier run erased the page and died; its backup holds what is gone now."""
     host = PaperHost(core, confirm_erase="yes")
-    for name, data in (("private-key-slot.bin", b"old"), ("private-key-page-rest.bin", b"rest")):
+    rest = bytes(range(256)) * 12
+    for name, data in (("private-key-slot.bin", b"old"), ("private-key-page-rest.bin", rest)):
         digest = hashlib.sha256(data).hexdigest()
-        host.first[name] = ArtefactKept(name, "vault", digest, len(data))
+        host.first[name] = (ArtefactKept(name, "vault", digest, len(data)), data)
     ended = host.run("rekey")
     assert ended.verdict == "repaired"
     assert "private-key-slot.bin" not in host.kept
-    assert host.of(Warned)[0].sentence.startswith("The rest of the page is no longer")
+    assert bytes(core.flash[0x2400:0x3000]) == rest
 
 
 def test_a_key_in_the_wrong_format_is_kept_and_put_right(core: PaperCore) -> None:
@@ -284,7 +285,7 @@ def test_a_key_in_the_wrong_format_is_kept_and_put_right(core: PaperCore) -> Non
     host = PaperHost(core, confirm_erase="yes")
     ended = host.run("rekey")
     assert (ended.verdict, slot(core).key) == ("repaired", key)
-    assert ended.to_do[0].startswith("Only if it never was: public-key.pem is still to be")
+    assert ended.to_do[0].startswith("If the key was never registered: public-key.pem is still")
 
 
 def test_every_one_way_step_says_what_is_lost(core: PaperCore) -> None:

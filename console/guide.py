@@ -1,0 +1,432 @@
+"""The guide: all that a flow may do. Steps, questions, telling, the line, an armed reconnect.
+
+The rule: it holds no state but its place in the flow; whatever lasts goes through its host, the
+bench, which writes it down. See console.flow for the rules that a flow follows.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from console.clock import Clock
+from console.errors import (
+    ConsoleError,
+    DeviceError,
+    GateClosed,
+    NotPermitted,
+    Stopped,
+    Unanswered,
+    Unplugged,
+)
+from console.events import (
+    Answered,
+    ArtefactKept,
+    Asked,
+    Damage,
+    Device,
+    DeviceJudged,
+    DeviceLeft,
+    Event,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    Told,
+    WaitEnded,
+    WaitStarted,
+    Warned,
+)
+from console.flow import RETRY, Flow, Kind, Question, Step
+from console.hardware.identity import Expectation, judge
+from console.hardware.lines import ControlLine, Stoppable, Traced
+
+T = TypeVar("T")
+
+SETTLE = 10.0
+"""Seconds for which opening is retried after a node appears: permissions arrive late."""
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at the bus while a reconnect is awaited: notices get lost."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Somebody answered a question."""
+
+    question: str
+    answer: str
+    by: str = ""
+
+
+class Signal(StrEnum):
+    """What else can wake a run."""
+
+    BUS = "the bus changed"
+    STOP = "stop was asked for"
+
+
+class Host(Protocol):
+    """What the bench does for a guide. All of it may be called from the run's own thread."""
+
+    clock: Clock
+    device: Device
+    signals: queue.Queue[Reply | Signal]
+
+    def post(self, event: Event, durable: bool = False) -> None:
+        """Write the event; returns when it is in the journal, synced to disk if durable."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Tell passing progress; may be lost, is never an event."""
+
+    def trace(self, words: str) -> None:
+        """Add a line to the run's wire trace."""
+
+    def given(self, question: str) -> Reply | None:
+        """The answer brought along when the run was started, if any."""
+
+    def attended(self) -> bool:
+        """Is somebody there who can answer?"""
+
+    def present(self) -> tuple[Device, ...]:
+        """Every device on the bench now."""
+
+    def look_again(self) -> None:
+        """Have the bus scanned; changes arrive as signals."""
+
+    def mode_of(self, device: Device) -> str:
+        """The device's mode in the run's family; "" if it is none of it."""
+
+    def stop_asked(self) -> bool:
+        """Did the technician ask to stop?"""
+
+    def moved(self, device: Device) -> None:
+        """The run's device is this one from now on."""
+
+    def open_control(self, device: Device) -> ControlLine:
+        """The device's control line, locked for this run on the whole machine."""
+
+    def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
+        """Store an artefact ("run") or a raw backup ("vault"); synced when it returns."""
+
+    def first_backup(self, name: str) -> tuple[ArtefactKept, bytes] | None:
+        """The backup of that name that an earlier, unfinished run of this device kept."""
+
+
+class Guide:
+    """All that a flow may do."""
+
+    def __init__(self, flow: Flow, host: Host) -> None:
+        self._flow = flow
+        self._host = host
+        self._step: Step | None = None
+        self.committed = False
+        self.warnings: tuple[str, ...] = ()
+
+    # --- facts ---------------------------------------------------------------------------
+
+    @property
+    def device(self) -> Device:
+        return self._host.device
+
+    @property
+    def mode(self) -> str:
+        """The device's mode now; "" when it is away, or nothing of this family."""
+        here = any(known.visit == self.device.visit for known in self._host.present())
+        return self._host.mode_of(self.device) if here else ""
+
+    @property
+    def damage(self) -> Damage:
+        """What is lost if the device is pulled now."""
+        return self._step.damage if self._step else Damage.NOTHING
+
+    # --- saying --------------------------------------------------------------------------
+
+    def tell(self, sentence: str, advice: str = "") -> None:
+        self._host.post(Told(sentence, advice))
+
+    def warn(self, sentence: str, advice: str = "") -> None:
+        """Say something that goes into the verdict and does not stop the run."""
+        self.warnings += (sentence,)
+        self._host.post(Warned(sentence, advice))
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self._host.progress(what, done, total)
+
+    def pause(self, seconds: float) -> None:
+        """Let a time pass that the device asked for (seconds)."""
+        self._host.clock.pause(seconds)
+
+    # --- steps ---------------------------------------------------------------------------
+
+    def step(
+        self,
+        step: Step,
+        work: Callable[..., T],
+        *args: object,
+        found: Callable[[T], str] | None = None,
+    ) -> T:
+        """Do one step of the plan: work(*args). `found` turns its result into what is shown.
+
+        A failed step that can be undone is offered again; any other failure is raised.
+        """
+        assert step in self._flow.plan, f"{step.id} is not in the plan of {self._flow.name}"
+        attempt = 1
+        while True:
+            self._begin(step, attempt)
+            try:
+                result = work(*args)
+            except ConsoleError as error:
+                self._host.post(StepFailed(step.id, error.sentence, error.advice))
+                if not self._worth_retrying(step, error):
+                    raise
+                attempt += 1
+                continue
+            self._host.post(StepDone(step.id, found(result) if found else ""))
+            return result
+
+    def _begin(self, step: Step, attempt: int) -> None:
+        self.safe_point()
+        self._step = step
+        self.committed = self.committed or not step.undoable
+        self._host.post(
+            StepStarted(
+                step.id,
+                attempt,
+                step.undoable,
+                step.damage.value,
+                step.safe,
+                "" if step.undoable else self._next_safe_step(step),
+            ),
+            durable=not step.undoable,
+        )
+
+    def _next_safe_step(self, step: Step) -> str:
+        later = self._flow.plan[self._flow.plan.index(step) + 1 :]
+        return next((after.title for after in later if after.undoable), "the end")
+
+    def _worth_retrying(self, step: Step, error: ConsoleError) -> bool:
+        if not step.undoable or isinstance(error, Unplugged | NotPermitted):
+            return False
+        if not isinstance(error, DeviceError) or not self._host.attended():
+            return False
+        return self.ask(RETRY, f"{error.sentence} {error.advice}") == "again"
+
+    def safe_point(self) -> None:
+        """Between steps the run may stop. Raises Stopped if the technician asked for it."""
+        if self._host.stop_asked() and not self._in_one_way_stretch():
+            raise Stopped("You stopped the run.", "Nothing more is sent to the device.")
+
+    def _in_one_way_stretch(self) -> bool:
+        return self._step is not None and self._step.damage is not Damage.NOTHING
+
+    # --- questions -----------------------------------------------------------------------
+
+    def ask(self, question: Question, text: str = "", must_type: str = "") -> str | None:
+        """The answer; None if the question is optional and nobody gave one.
+
+        Raises Unanswered (nobody there, nothing written yet), Stopped ("no"), GateClosed
+        (scripted consent that does not match).
+        """
+        given = self._host.given(question.id)
+        if given is None and question.kind is Kind.CONFIRM:
+            given = self._host.given("--yes")
+        waits = given is None and (self.committed or self._host.attended())
+        asked = Asked(
+            question.id,
+            question.kind.value,
+            text or question.ask,
+            question.optional,
+            must_type,
+            question.choices,
+            waits,
+        )
+        self._host.post(asked)
+        if given is not None:
+            return self._accept(question, given, must_type)
+        if not waits and question.optional:
+            self._host.post(Answered(question.id, "not checked"))
+            return None
+        if not waits:
+            raise Unanswered(
+                f"The question {question.id} had no answer: {asked.text}",
+                f"Nothing is written. Bring the answer: --answer {question.id}=...",
+                question=question.id,
+            )
+        return self._ask_person(question, must_type)
+
+    def _ask_person(self, question: Question, must_type: str) -> str | None:
+        while True:
+            self.safe_point()
+            signal = self._host.clock.take(self._host.signals, None)
+            if not isinstance(signal, Reply) or signal.question != question.id:
+                continue
+            if not signal.answer and question.optional:
+                self._host.post(Answered(question.id, "not checked", signal.by))
+                return None
+            if _fits(question, signal.answer, must_type):
+                return self._accept(question, signal, must_type)
+            self._host.post(Told(_misfit(question, must_type)))
+
+    def _accept(self, question: Question, reply: Reply, must_type: str) -> str:
+        shown = "(given)" if question.kind is Kind.SECRET else reply.answer
+        if question.kind is Kind.CONFIRM and reply.answer == "no":
+            self._host.post(Answered(question.id, "no", reply.by))
+            raise Stopped("You said no.", "Nothing was written because of this question.")
+        if not _fits(question, reply.answer, must_type):
+            raise GateClosed(
+                f"{question.id}: {_misfit(question, must_type)}", "Nothing is written."
+            )
+        self._host.post(Answered(question.id, shown, reply.by))
+        return reply.answer
+
+    # --- the device's line ---------------------------------------------------------------
+
+    @contextmanager
+    def control(self) -> Iterator[ControlLine]:
+        """The device's control line, traced and stoppable; closed on leaving."""
+        line = self._open_patiently()
+        try:
+            traced = Traced(line, self._host.trace, self._host.clock.monotonic)
+            yield Stoppable(traced, self._stop_line)
+        finally:
+            line.close()
+
+    def _stop_line(self) -> bool:
+        return self._host.stop_asked() and not self._in_one_way_stretch()
+
+    def _open_patiently(self) -> ControlLine:
+        clock = self._host.clock
+        until = clock.monotonic() + SETTLE
+        while True:
+            try:
+                return self._host.open_control(self._host.device)
+            except NotPermitted:
+                if clock.monotonic() >= until:
+                    raise
+            self.safe_point()
+            clock.pause(0.25)
+
+    # --- reconnects ----------------------------------------------------------------------
+
+    @contextmanager
+    def expect(self, *modes: str, what: str) -> Iterator[Reconnect]:
+        """Arm the wait for the device to be back in one of `modes`, before the act.
+
+        `what` completes "Waiting for ...". The reconnect's wait() is called inside or after.
+        """
+        ours = self.device
+        known = frozenset(d.visit for d in self._host.present() if d.port != ours.port)
+        expectation = Expectation(
+            ours.port, modes, ours.visit, ours.serial, ours.vid, ours.pid, known
+        )
+        yield Reconnect(self, self._host, expectation, what)
+
+    # --- artefacts -----------------------------------------------------------------------
+
+    def keep(self, name: str, data: bytes, about: str) -> ArtefactKept:
+        """Keep an artefact that may be exported."""
+        kept = self._host.keep(name, data, "run")
+        return self._posted(kept, about)
+
+    def back_up(self, name: str, data: bytes, about: str) -> tuple[ArtefactKept, bytes]:
+        """Keep raw bytes in the vault, and what the backup holds.
+
+        The first backup of a broken-off repair stays the one, so that may differ from `data`.
+        """
+        first = self._host.first_backup(name)
+        if first is not None:
+            self.tell(f"The backup {first[0].name} of the earlier run stays the backup.")
+            return first
+        return self._posted(self._host.keep(name, data, "vault"), about), data
+
+    def _posted(self, kept: ArtefactKept, about: str) -> ArtefactKept:
+        kept = ArtefactKept(kept.name, kept.place, kept.sha256, kept.size, about)
+        self._host.post(kept, durable=True)
+        return kept
+
+
+class Reconnect:
+    """An armed wait. It looks at what is there now, not at notices, so none can be missed."""
+
+    def __init__(self, guide: Guide, host: Host, expectation: Expectation, what: str) -> None:
+        self._guide = guide
+        self._host = host
+        self._expectation = expectation
+        self._what = what
+        self._judged: set[str] = set()
+        self._left = False
+
+    def wait(
+        self, *, limit: float, usual: float = 0.0, hands: tuple[str, ...] = (), safe: str = ""
+    ) -> Device | None:
+        """The device that came back, now the guide's device; None when `limit` seconds passed."""
+        clock = self._host.clock
+        until = clock.monotonic() + limit
+        who = "you" if hands else "device"
+        self._host.post(WaitStarted(self._what, who, hands, usual, limit, safe))
+        while True:
+            came = self._look()
+            if came is not None:
+                self._host.post(WaitEnded("came back"))
+                self._host.moved(came)
+                return came
+            if clock.monotonic() >= until:
+                self._host.post(WaitEnded("did not come back"))
+                return None
+            self._guide.safe_point()
+            self._sleep(until - clock.monotonic())
+
+    def _sleep(self, remaining: float) -> None:
+        try:
+            self._host.clock.take(self._host.signals, min(remaining, LOOK_AGAIN))
+        except queue.Empty:
+            self._host.look_again()
+
+    def _look(self) -> Device | None:
+        present = self._host.present()
+        self._notice_leaving(present)
+        taken = None
+        for device in present:
+            if device.visit in self._expectation.known or device.visit in self._judged:
+                continue
+            judgement = judge(self._expectation, device, self._host.mode_of(device), present)
+            if judgement is None:
+                continue
+            self._judged.add(device.visit)
+            self._host.post(DeviceJudged(device.port, device, judgement.taken, judgement.why))
+            if judgement.taken:
+                taken = device
+        return taken
+
+    def _notice_leaving(self, present: tuple[Device, ...]) -> None:
+        here = any(device.visit == self._expectation.visit for device in present)
+        if not here and not self._left:
+            self._left = True
+            self._host.post(DeviceLeft(self._expectation.port))
+
+
+def _fits(question: Question, answer: str, must_type: str) -> bool:
+    match question.kind:
+        case Kind.CONFIRM:
+            return answer in ("yes", "no")
+        case Kind.TYPED:
+            return bool(must_type) and answer == must_type
+        case Kind.CHOICE:
+            return answer in question.choices
+        case _:
+            return bool(answer)
+
+
+def _misfit(question: Question, must_type: str) -> str:
+    match question.kind:
+        case Kind.CONFIRM:
+            return "Type yes or no."
+        case Kind.TYPED:
+            return f"That is not what has to be typed ({must_type})."
+        case Kind.CHOICE:
+            return f"One of: {', '.join(question.choices)}."
+        case _:
+            return "An empty answer does not answer it."

@@ -1,0 +1,91 @@
+"""Lines of text that cost what has changed of them: the one way these screens draw.
+
+The rule: no colour without a mark or a word beside it, and no byte for a line that is as it was.
+Our own instead of Textual's Static, which repaints the whole of itself, and paints its blanks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from rich.segment import Segment
+from rich.style import Style as RichStyle
+from rich.text import Text
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+Draw = Callable[[int, int], Sequence[Text]]
+"""Given width and height, the lines."""
+
+
+class Style(StrEnum):
+    """The few ways text stands out; all of them work on any terminal's own colours."""
+
+    PLAIN = ""
+    STRONG = "bold"
+    CHOSEN = "reverse"
+    GOOD = "green"
+    CARE = "yellow"
+    DANGER = "bold red"
+    PALE = "dim"
+
+
+class Lines(Widget):
+    """Draws what it was last told to show; again, when its size changes."""
+
+    def __init__(self, widget_id: str) -> None:
+        super().__init__(id=widget_id)
+        self._draw: Draw = lambda _width, _height: ()
+        self._drawn: tuple[Text, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What stands there, for tests."""
+        return "\n".join(line.plain.rstrip() for line in self._drawn)
+
+    def show(self, draw: Draw) -> None:
+        """Draw this from now on; only lines that differ are sent."""
+        self._draw = draw
+        if self.size.width and self.is_mounted:
+            self._renew()
+
+    def on_resize(self) -> None:
+        self._drawn = ()
+        self._renew()
+        self.refresh()
+
+    def _renew(self) -> None:
+        width, height = self.size
+        before = self._drawn
+        self._drawn = tuple(self._draw(width, height))[:height]
+        changed = [
+            Region(0, y, min(max(_length(before, y), _length(self._drawn, y)), width), 1)
+            for y in range(height)
+            if _line(before, y) != _line(self._drawn, y)
+        ]
+        if changed:
+            self.refresh(*(region for region in changed if region.width))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines as they are: no padding, no background, nothing that was not asked for."""
+        return [self.render_line(y).crop(crop.x, crop.right) for y in crop.line_range]
+
+    def render_line(self, y: int) -> Strip:
+        text = _line(self._drawn, y)
+        segments = text.render(self.app.console, end="") if text is not None else ()
+        strip = Strip(self._plainly(segment) for segment in segments)
+        return strip.adjust_cell_length(self.size.width, RichStyle.null())
+
+    def _plainly(self, segment: Segment) -> Segment:
+        style = segment.style or RichStyle.null()
+        return Segment(segment.text, style.without_color if self.app.no_color else style)
+
+
+def _line(lines: tuple[Text, ...], y: int) -> Text | None:
+    return lines[y] if y < len(lines) else None
+
+
+def _length(lines: tuple[Text, ...], y: int) -> int:
+    return lines[y].cell_len if y < len(lines) else 0

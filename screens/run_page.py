@@ -1,0 +1,208 @@
+"""A run as lines of text: the plan, what a pull would cost, whose turn it is, the question.
+
+The rule: pure; a view, a clock's reading and a size go in. "May it be pulled" is always there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from console.picture import Progress
+from console.views import (
+    QuestionView,
+    RunView,
+    Said,
+    StepView,
+    WaitView,
+    clock_of,
+    meanwhile,
+)
+from screens.lines import Style
+from screens.words import around, fit, line, paragraph, rule, span
+
+STYLE_OF_MARK = {"x": Style.GOOD, "~": Style.STRONG, "?": Style.CARE, "!": Style.DANGER}
+
+HOW_TO_ANSWER = {
+    "confirm": "Type yes to go on, no to stop here. Enter alone does nothing.",
+    "secret": "What you type is not shown, and kept nowhere.",
+    "file": "Type the path of the file.",
+}
+
+
+@dataclass(frozen=True)
+class RunLook:
+    """What stands around a run: progress, the clock's reading, when this screen was away."""
+
+    progress: Progress | None = None
+    now: float = 0.0
+    away: tuple[str, str] = ("", "")
+    offset: int = 0
+
+
+def header(view: RunView, width: int) -> Text:
+    """Where, what, on which device, for which job."""
+    practice = line((" PRACTICE ", Style.CHOSEN)) if view.practice else Text("")
+    job = f"  job {view.job}" if view.job else ""
+    title = line((f"  {view.title.upper()}", Style.STRONG), f"  {view.name}{job}")
+    left = Text.assemble(line(f" port {view.port}"), title)
+    left.truncate(width - practice.cell_len, overflow="ellipsis")
+    return Text.assemble(practice, left)
+
+
+def clock(view: RunView, width: int) -> Text:
+    """The run, and when something last happened in it."""
+    return line(f"run {view.run}  {clock_of(view.at, seconds=True)} ".rjust(width))
+
+
+def run_lines(view: RunView, look: RunLook, width: int, height: int) -> list[Text]:
+    """The page of a run that goes on. The plan gives way first, then what was said."""
+    pull = pull_line(view, width)
+    asked = question_lines(view.question, width) if view.question else []
+    turn = [*_hands(view, width), *_waiting(view, look, width)]
+    fixed = len(pull) + len(asked) + len(turn) + 2
+    room = height - fixed
+    plan = _plan(view, width, max(3, min(len(view.steps), room - 4)))
+    said = _said(view, look, width, max(0, room - len(plan) - 2))
+    blank = [Text("")]
+    top = [rule(width), *plan, rule(width), *pull]
+    below = [*(blank if turn else []), *turn, *(blank if said else []), *said]
+    gap = height - len(top) - len(below) - len(asked)
+    return [*top, *below, *(blank * max(0, gap)), *asked]
+
+
+# --- the plan -----------------------------------------------------------------------------
+
+
+def _plan(view: RunView, width: int, height: int) -> list[Text]:
+    steps = view.plan
+    at = next((at for at, step in enumerate(steps) if step.mark in "~?"), view.done)
+    first = around(len(steps), height, at)
+    room = min(max((len(step.title) for step in steps), default=0), width - 42)
+    numbered = list(enumerate(steps, start=1))[first : first + height]
+    return [_step(number, step, room, width) for number, step in numbered]
+
+
+def _step(number: int, step: StepView, room: int, width: int) -> Text:
+    tail = step.found or (step.usual if step.mark in " ~?" else "")
+    words = f" {step.mark} {number:>2} {fit(step.title, room)}  {tail}"
+    return line((fit(words, width).rstrip(), STYLE_OF_MARK.get(step.mark, Style.PLAIN)))
+
+
+# --- what a pull costs ----------------------------------------------------------------------
+
+
+def pull_line(view: RunView, width: int) -> list[Text]:
+    """ "SAFE" or "DO NOT UNPLUG", in words first."""
+    safe = (view.wait.safe if view.wait else "") or view.safe
+    if view.may_pull:
+        return paragraph(safe, width, " SAFE: ", Style.GOOD, "       ")
+    lost = f"IF IT IS PULLED NOW: {view.damage}."
+    return [
+        *paragraph(safe, width, "  * *  DO NOT UNPLUG.  * *  ", Style.DANGER, "       "),
+        *paragraph(lost, width, "       "),
+    ]
+
+
+# --- whose turn -----------------------------------------------------------------------------
+
+
+def _hands(view: RunView, width: int) -> list[Text]:
+    if not view.checklist:
+        return []
+    boxes = {"x": "[x]", "<": "[ ]", " ": "[ ]"}
+    lines = [line((f" YOUR HANDS, port {view.port}:", Style.STRONG))]
+    for hand in view.checklist:
+        now = hand.mark == "<"
+        words = f"{hand.text}   <--- NOW" if now else hand.text
+        style = Style.STRONG if now else Style.PLAIN
+        lines += paragraph(words, width, f"   {boxes[hand.mark]} ", style, " " * 7)
+    return lines
+
+
+def counts(view: RunView) -> bool:
+    """Is there a time that passes and is worth a tick each second?"""
+    going = view.current is not None and view.current.mark == "~"
+    return view.ended is None and view.question is None and (view.wait is not None or going)
+
+
+def _waiting(view: RunView, look: RunLook, width: int) -> list[Text]:
+    if view.wait is not None:
+        return paragraph(_wait_words(view.wait, look.now), width)
+    step = view.current
+    if step is None or step.mark != "~" or view.question is not None:
+        return []
+    words = f"{step.title}: {_elapsed(step.began_mono, look.now)}"
+    usual = f"   (usual: {step.usual})" if step.usual else ""
+    return [*paragraph(words + usual, width), *_progress(look.progress, width)]
+
+
+def _wait_words(wait: WaitView, now: float) -> str:
+    usual = f"mostly {span(wait.usual)}" if wait.usual else ""
+    limit = f"I wait {span(wait.limit)}" if wait.limit else ""
+    around_it = "; ".join(part for part in (usual, limit) if part)
+    words = f"Waiting {_elapsed(wait.since_mono, now)} for {wait.what}"
+    return f"{words}.   ({around_it})" if around_it else f"{words}."
+
+
+def _elapsed(since: float, now: float) -> str:
+    return span(max(0.0, now - since))
+
+
+def _progress(progress: Progress | None, width: int) -> list[Text]:
+    if progress is None or not 0 < progress.done < progress.total:
+        return []
+    filled = 30 * progress.done // progress.total
+    words = f"{progress.what}: {progress.done} of {progress.total}"
+    return [line(fit(f" [{'#' * filled}{'.' * (30 - filled)}]  {words}", width).rstrip())]
+
+
+# --- what was said ---------------------------------------------------------------------------
+
+
+def _said(view: RunView, look: RunLook, width: int, height: int) -> list[Text]:
+    """The last sentences that fit, whole ones, the newest always."""
+    lines = _away(view, look, width)
+    for said in reversed(view.said):
+        more = _sentence(said, width)
+        if len(more) + len(lines) > height:
+            break
+        lines = [*more, *lines]
+    return lines
+
+
+def _sentence(said: Said, width: int) -> list[Text]:
+    style = Style.CARE if said.mark == "!" else Style.PLAIN
+    return paragraph(f"{said.sentence} {said.advice}", width, f" {said.mark} ", style, "   ")
+
+
+def _away(view: RunView, look: RunLook, width: int) -> list[Text]:
+    since, until = look.away
+    if not since or until < view.started:
+        return []
+    happened = meanwhile(view, since, until)
+    what = f"Meanwhile: {' '.join(happened[-3:])}" if happened else "Meanwhile: nothing new."
+    times = f"{clock_of(since, True)} - {clock_of(until, True)}"
+    words = f"You were away {times} (line dropped). {what}"
+    return paragraph(words, width, " ", Style.CARE)[:3]
+
+
+# --- the question ------------------------------------------------------------------------------
+
+
+def question_lines(question: QuestionView, width: int) -> list[Text]:
+    """The question, and how it is answered."""
+    asked = paragraph(question.text, width, " ", Style.STRONG)
+    return [*asked, *paragraph(how_to_answer(question), width)]
+
+
+def how_to_answer(question: QuestionView) -> str:
+    """What to type."""
+    if question.kind == "typed":
+        return f"Type {question.must_type} to go on. Enter alone does nothing."
+    if question.kind == "choice":
+        choices = "   ".join(f"{n} {word}" for n, word in enumerate(question.choices, start=1))
+        return f"{choices}   (type the number or the word)"
+    words = HOW_TO_ANSWER.get(question.kind, "Type it, then Enter.")
+    return f"{words} Enter alone: not checked." if question.optional else words
