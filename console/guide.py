@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -57,7 +57,7 @@ class Reply:
     """Somebody answered a question."""
 
     question: str
-    answer: str
+    answer: str = field(repr=False)
     by: str = ""
 
 

@@ -30,6 +30,8 @@ class Style(StrEnum):
     CARE = "yellow"
     DANGER = "bold red"
     PALE = "dim"
+    WELL = "bold reverse green"
+    NOT_WELL = "bold reverse yellow"
 
 
 class Lines(Widget):

@@ -41,8 +41,8 @@ def whole_verdict(view: RunView, ended: RunEnded, width: int) -> list[Text]:
 
 def _large(verdict: str, width: int) -> Text:
     spaced = " ".join(verdict.upper().replace(" ", "  "))
-    style = f"{'green' if verdict in GOOD else 'yellow'} reverse bold"
-    return Text(f"   {spaced}   ".center(min(width, 80) - 2), style).copy()
+    style = Style.WELL if verdict in GOOD else Style.NOT_WELL
+    return line((f"   {spaced}   ".center(min(width, 80) - 2), style))
 
 
 def _if_left_half(ended: RunEnded, width: int) -> list[Text]:

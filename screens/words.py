@@ -13,10 +13,6 @@ from rich.text import Text
 
 from screens.lines import Style
 
-FULL = 80
-"""Columns of the page; a wider terminal shows longer lines, never other ones."""
-
-
 def harmless(words: str) -> str:
     """The words without control characters; line ends become spaces."""
     return "".join(c if c.isprintable() else " " for c in words)
@@ -77,7 +73,7 @@ def paragraph(
     words: str, width: int, first: str = " ", style: Style = Style.PLAIN, rest: str | None = None
 ) -> list[Text]:
     """The words as wrapped lines in one style."""
-    return [Text(piece, style.value) for piece in wrap(words, width, first, rest)]
+    return [line((piece, style)) for piece in wrap(words, width, first, rest)]
 
 
 def span(seconds: float) -> str:

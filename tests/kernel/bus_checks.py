@@ -42,7 +42,7 @@ def a_device_is_told_with_all_the_kernel_knows(table: Table) -> None:
     facts = (device.port, device.vid, device.pid, device.serial, device.product, device.speed)
     assert facts == ("1-1", "1209", "0001", "TINY-1", "Tiny", "full"), device
     assert device.maker == "Replug\N{REPLACEMENT CHARACTER}[2Jtests", device
-    assert device.interfaces == ("fe0102",), device
+    assert device.interfaces == ("ff0000",), device
     assert [(node.kind, Path(node.path).exists()) for node in device.nodes] == [("usb", True)]
 
 

@@ -115,7 +115,7 @@ def dfu_util_reads_what_our_run_wrote(table: Table) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "slot"
         place = f"0x{SLOT:x}:{SLOT_SIZE}"
-        command = ["dfu-util", "-d", "1d50:607f", "-a", "1", "-s", place, "-U", str(file)]
+        command = ["dfu-util", "-p", PORT, "-a", "1", "-s", place, "-U", str(file)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
         assert done.returncode == 0, done
         assert file.read_bytes() == slot(table)
@@ -129,7 +129,6 @@ def pulled_in_mid_write_it_is_unfinished_and_the_next_run_repairs_it(table: Tabl
     table.core_export.pull = None
     assert set(slot(table)) == {0xFF}, slot(table)[:16]
     table.seen.until(lambda seen: seen.at(PORT) is None)
-    table.plug_core()
     in_mode(table, Mode.APPLICATION)
     in_mode(table, Mode.DFU)
     code, last = rekey()

@@ -26,6 +26,10 @@ def name_of(check) -> str:
     return check.__name__.replace("_", " ")
 
 
+def chosen(word: str):
+    return (CHECKS[0], *(check for check in CHECKS[1:] if word in name_of(check)))
+
+
 def perform(check, table: Table) -> dict[str, object]:
     began = time.monotonic()
     try:
@@ -41,7 +45,7 @@ def main(results: Path, word: str = "") -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     table = Table()
     with results.open("a") as file:
-        for check in (CHECKS[0], *(check for check in CHECKS[1:] if word in name_of(check))):
+        for check in chosen(word):
             print(json.dumps(perform(check, table)), file=file, flush=True)
 
 

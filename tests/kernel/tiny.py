@@ -32,7 +32,7 @@ class Tiny:
         self._standard = StandardRequests()
 
     def descriptors(self) -> Descriptors:
-        parts = tuple(interface_descriptor(0, alternate, (0xFE, 1, 2), 0) for alternate in (0, 1))
+        parts = tuple(interface_descriptor(0, alternate, (0xFF, 0, 0), 0) for alternate in (0, 1))
         return Descriptors(
             device_descriptor(vid=0x1209, pid=0x0001, release=0x0100, usb=0x0110),
             configuration_descriptor(parts, interfaces=1),

@@ -69,12 +69,15 @@ class Export:
     lock: threading.RLock = field(default_factory=threading.RLock)
     _noticed: Away | None = None
 
-    def plug(self) -> bool:
-        """Give it power, unless it has; is it on the bus then?"""
+    def plug(self, connection: socket.socket) -> bool:
+        """Give it power, unless it has; is it on the bus then, and nobody's yet?"""
         with self.lock:
             if self.device.away is not None and self.device.away.seconds is None:
                 self.device.power_on()
-            return self.device.away is None and self.connection is None
+            if self.device.away is not None or self.connection is not None:
+                return False
+            self.connection = connection
+            return True
 
     def unplug(self) -> None:
         """The plug is pulled: the device loses its power, the kernel its device."""
@@ -174,11 +177,14 @@ class Server:
     def _import(self, connection: socket.socket) -> None:
         busid = _take(connection, 32).rstrip(b"\0").decode()
         export = self.exports.get(busid)
-        if export is None or not export.plug():
+        if export is None or not export.plug(connection):
             connection.sendall(OPERATION.pack(VERSION, REP_IMPORT, 1))
             return
-        connection.sendall(OPERATION.pack(VERSION, REP_IMPORT, 0) + facts_of(export))
-        Attached(export, connection).serve()
+        try:
+            connection.sendall(OPERATION.pack(VERSION, REP_IMPORT, 0) + facts_of(export))
+            Attached(export, connection).serve()
+        finally:
+            export.let_go()
 
 
 class Attached:
@@ -190,7 +196,6 @@ class Attached:
         self._sending = threading.Lock()
         self._open: set[int] = set()
         self._endpoints: dict[int, queue.Queue[Transfer | None]] = {}
-        export.connection = connection
 
     def serve(self) -> None:
         try:
@@ -201,7 +206,6 @@ class Attached:
         finally:
             for transfers in list(self._endpoints.values()):
                 transfers.put(None)
-            self._export.let_go()
 
     def _command(self) -> bool:
         command, seqnum, _, direction, endpoint = BASIC.unpack(_take(self._connection, BASIC.size))

@@ -1,0 +1,136 @@
+"""The line on which a person types: an answer, a consent, a note. Fresh for every question.
+
+The rule: what was typed before the line was drawn never counts, and a secret is kept nowhere.
+"""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input
+
+from console.views import QuestionView
+from screens.lines import Lines, Style
+from screens.words import line
+
+
+class Field(Input):
+    """One line of text, without a blinking cursor, deaf until it has been seen."""
+
+    def __init__(self, *, secret: bool) -> None:
+        super().__init__(password=secret, compact=True, select_on_focus=False)
+        self.cursor_blink = False
+        self._seen_at: float | None = None
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._seen)
+
+    def _seen(self) -> None:
+        self._seen_at = Message().time
+
+    def _is_early(self, event: events.Event) -> bool:
+        return self._seen_at is None or event.time < self._seen_at
+
+    async def _on_key(self, event: events.Key) -> None:
+        if self._is_early(event):
+            event.stop()
+            event.prevent_default()
+
+    def _on_paste(self, event: events.Paste) -> None:
+        if self._is_early(event):
+            event.stop()
+            event.prevent_default()
+
+
+class Answer(Horizontal):
+    """The label and the field; gone from the page while nothing is asked."""
+
+    class Given(Message):
+        """Enter was pressed. `about` is what open() was told."""
+
+        def __init__(self, about: str, words: str) -> None:
+            super().__init__()
+            self.about = about
+            self.words = words
+
+    def __init__(self) -> None:
+        super().__init__(id="answer")
+        self.about = ""
+        self.display = False
+
+    def compose(self) -> ComposeResult:
+        yield Lines("label")
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.about)
+
+    @property
+    def field(self) -> Field | None:
+        """The field, once it is there."""
+        return next(iter(self.query(Field)), None)
+
+    def open(self, about: str, label: str, *, secret: bool = False) -> None:
+        """Ask with a fresh field; whatever was half typed for another question is dropped."""
+        self._empty()
+        self.about = about
+        shown = line((f" {label} > ", Style.STRONG))
+        lines = self.query_one(Lines)
+        lines.styles.width = shown.cell_len
+        lines.show(lambda _width, _height: (shown,))
+        self.display = True
+        field = Field(secret=secret)
+        self.mount(field)
+        self.screen.set_focus(field)
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self._empty()
+        self.about = ""
+        self.display = False
+
+    def again(self) -> None:
+        """The same field, empty."""
+        if self.field is not None:
+            self.field.value = ""
+
+    def _empty(self) -> None:
+        for field in self.query(Field):
+            field.value = ""
+            field.remove()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        words, event.value = event.value, ""
+        self.post_message(self.Given(self.about, words))
+
+
+def answer_to(question: QuestionView, typed: str) -> tuple[str | None, str]:
+    """What is sent for what was typed, and what to say; None: nothing is sent."""
+    words = typed if question.kind == "secret" else typed.strip()
+    if question.kind in ("confirm", "typed"):
+        return _consent(question, words)
+    if not words:
+        return ("", "Not checked.") if question.optional else (None, "That is empty: not sent.")
+    if question.kind == "choice":
+        return _choice(question, words)
+    return words, ""
+
+
+def _consent(question: QuestionView, words: str) -> tuple[str | None, str]:
+    wanted = question.must_type or "yes"
+    if words == wanted or (question.kind == "confirm" and words == "no"):
+        return words, ""
+    if not words:
+        return None, f"Enter alone consents to nothing. Type: {wanted}"
+    return None, f'That is not what has to be typed ("{wanted}"). Nothing was sent.'
+
+
+def _choice(question: QuestionView, words: str) -> tuple[str | None, str]:
+    numbered = {str(n): word for n, word in enumerate(question.choices, start=1)}
+    chosen = numbered.get(words, words)
+    if chosen in question.choices:
+        return chosen, ""
+    return None, f"One of: {', '.join(question.choices)}."

@@ -1,0 +1,166 @@
+"""The bench screen: what is plugged in, whose turn it is, what happened.
+
+The rule: plugging in changes this page and nothing else; only keys act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from console.clock import MachineClock
+from console.practice import bus as practice
+from console.views import Row
+from screens import bench_page
+from screens.base import Page
+from screens.bench_page import BenchLook
+from screens.flows import FlowsPage
+from screens.lines import Draw
+from screens.run import RunPage
+
+PANES = ("table", "detail", "lately")
+
+
+class BenchPage(Page):
+    """The first screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1,2,3,4,5,6,7,8,9", "choose", "choose a port"),
+        Binding("down", "move(1)", "down"),
+        Binding("up", "move(-1)", "up"),
+        Binding("space,pagedown", "move(1)", "down"),
+        Binding("minus,pageup", "move(-1)", "up"),
+        Binding("tab", "pane", "next pane"),
+        Binding("enter", "open", "open"),
+        Binding("f", "flows", "flows"),
+        Binding("e", "export", "export the last run of this port"),
+        Binding("p", "practice", "practice hardware"),
+        Binding("x", "plug", "practice: plug or pull"),
+        Binding("y", "press", "practice: its buttons, into DFU mode"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._look = BenchLook()
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    @property
+    def look(self) -> BenchLook:
+        """The look, with a port chosen whenever there is one."""
+        rows = self.shot.rows
+        if rows and all(row.port != self._look.port for row in rows):
+            first = next((row for row in rows if row.here), rows[0])
+            self._look = replace(self._look, port=first.port)
+        return self._look
+
+    def header(self, width: int) -> Text:
+        return bench_page.header(self.shot, width)
+
+    def clock(self, width: int) -> Text:
+        return bench_page.clock(self.shot, width)
+
+    def page(self) -> Draw:
+        shot, look = self.shot, self.look
+        return lambda width, height: bench_page.bench_lines(shot, look, width, height)
+
+    def keys(self) -> str:
+        if self.shot.practice:
+            return "Enter open  f flows  x plug/pull  y buttons  n note  e export  ? help  q leave"
+        return "Enter open  f flows  d dead/not shown  n note  e export  Tab pane  ? help  q leave"
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def leave_screen(self) -> None:
+        """Esc on the first screen leads back to the table, never out."""
+        self._look = replace(self._look, pane="table", offset=0)
+
+    def on_key(self, event: object = None) -> None:
+        super().on_key()
+
+    def key_1(self) -> None: ...
+
+    def _row(self) -> Row | None:
+        port = self.look.port
+        return next((row for row in self.shot.rows if row.port == port), None)
+
+    def action_choose(self, number: int) -> None:
+        rows = self.shot.rows
+        if number <= len(rows):
+            self._look = replace(self._look, port=rows[number - 1].port, offset=0)
+        self.redraw()
+
+    def action_move(self, count: int) -> None:
+        if self.look.pane == "table":
+            self._move_choice(count)
+        else:
+            self._look = replace(self._look, offset=max(0, self._look.offset + count))
+        self.redraw()
+
+    def _move_choice(self, count: int) -> None:
+        ports = [row.port for row in self.shot.rows]
+        if ports:
+            at = max(0, min(len(ports) - 1, ports.index(self.look.port) + count))
+            self._look = replace(self._look, port=ports[at])
+
+    def action_pane(self) -> None:
+        pane = PANES[(PANES.index(self._look.pane) + 1) % len(PANES)]
+        self._look = replace(self._look, pane=pane, offset=0)
+        self.redraw()
+
+    def action_open(self) -> None:
+        """The run of the port, or its flows."""
+        row = self._row()
+        if row is not None and row.run:
+            self.app.push_screen(RunPage(row.run))
+        else:
+            self.action_flows()
+
+    def action_flows(self) -> None:
+        row = self._row()
+        if row is None:
+            self.say("Nothing is plugged in, so there is nothing to do with it yet.")
+        else:
+            self.app.push_screen(FlowsPage(row.port))
+
+    def action_export(self) -> None:
+        port = self.look.port
+        runs = [run.run for run in self.shot.runs.values() if run.port == port and run.run]
+        if runs:
+            self.export(max(runs, key=int))
+        else:
+            self.say("No run was seen on this port since this screen opened: replug log list")
+
+    # --- practice -----------------------------------------------------------------------------
+
+    def action_practice(self) -> None:
+        if self.shot.practice:
+            self.say("This is the practice bench already. q leaves it.")
+        elif self.shot.bench.here:
+            self.say(f"There is real hardware here. Leave with q, then: {bench_page.PRACTICE_HINT}")
+        else:
+            self.console_app.go_practise(bench_page.PRACTICE_HINT.split()[-1])
+
+    def action_plug(self) -> None:
+        device = self.shot.device(self.look.port)
+        by_hand = practice.pull if device is not None and device.here else practice.plug
+        done = "Pulled." if by_hand is practice.pull else "Plugged in."
+        root, port = self.console_app.feed.state.root, self.look.port
+        self._by_hand(lambda: by_hand(root, MachineClock(), port), done)
+
+    def action_press(self) -> None:
+        root, port = self.console_app.feed.state.root, self.look.port
+        self._by_hand(
+            lambda: practice.press(root, MachineClock(), "dfu", port),
+            "You held MODE, tapped RESET, and let go of MODE at yellow.",
+        )
+
+    def _by_hand(self, act: Callable[[], None], done: str) -> None:
+        if self.shot.practice:
+            self.send(act, lambda _: self.say(done))
+        else:
+            self.say("That is for practice hardware; here your own hands plug and pull.")
