@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +23,11 @@ Kinds = Mapping[str, str]
 
 
 def collect(
-    given: Sequence[str], file: str | None, kinds: Kinds, state: State, stdin: BinaryIO
+    given: Sequence[str],
+    file: str | None,
+    kinds: Kinds,
+    state: State,
+    stdin: Callable[[], BinaryIO],
 ) -> dict[str, str]:
     """Every answer by its question's id. Raises BadUsage."""
     answers = dict(_from_file(Path(file), kinds)) if file else {}
@@ -38,6 +42,12 @@ def collect(
                 f"Write it to a file and name that: {name} = {{ file = 'PATH' }} in --answers.",
             )
         answers[name] = value
+    from_stdin = [name for name, text in answers.items() if (kinds[name], text) == ("file", "-")]
+    if len(from_stdin) > 1:
+        raise BadUsage(
+            f"The standard input can be one file only, not {' and '.join(from_stdin)}.",
+            "Name the others by their paths.",
+        )
     return {name: _resolved(name, text, kinds, state, stdin) for name, text in answers.items()}
 
 
@@ -65,8 +75,11 @@ def _from_file(path: Path, kinds: Kinds) -> dict[str, str]:
 
 
 def _value(name: str, value: Any, kinds: Kinds) -> str:
-    if isinstance(value, dict):
-        return _pointed_at(name, value)
+    match value:
+        case {"file": str(path)} if kinds[name] == "file" and len(value) == 1:
+            return path
+        case dict():
+            return _pointed_at(name, value)
     if kinds[name] == "secret":
         raise BadUsage(
             f"The answer to {name} is a secret and stands in clear in the answers file.",
@@ -85,11 +98,11 @@ def _pointed_at(name: str, value: Mapping[str, Any]) -> str:
     match value:
         case {"file": str(path)} if len(value) == 1:
             return _read_secret(name, Path(path))
-        case {"fd": int(descriptor)} if len(value) == 1:
+        case {"fd": int(descriptor)} if len(value) == 1 and not isinstance(descriptor, bool):
             try:
                 with os.fdopen(os.dup(descriptor), "rb") as file:
-                    return _one_line(name, file.read(LARGEST_SECRET))
-            except OSError:
+                    return _one_line(name, file.read(LARGEST_SECRET + 1))
+            except (OSError, OverflowError):
                 raise BadUsage(f"The descriptor {descriptor} for {name} is not open.") from None
         case _:
             raise BadUsage(f"The answer to {name} must be {{ file = 'PATH' }} or {{ fd = N }}.")
@@ -98,28 +111,43 @@ def _pointed_at(name: str, value: Mapping[str, Any]) -> str:
 def _read_secret(name: str, path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return _one_line(name, file.read(LARGEST_SECRET))
+            return _one_line(name, file.read(LARGEST_SECRET + 1))
     except OSError as error:
         raise BadUsage(f"The file for {name} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise BadUsage(f"The file for {name} has a name that no file can have.") from None
 
 
 def _one_line(name: str, data: bytes) -> str:
+    if len(data) > LARGEST_SECRET:
+        raise BadUsage(f"What was read for {name} is larger than {LARGEST_SECRET} bytes.")
     try:
         return data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise BadUsage(f"What was read for {name} is not text.") from None
 
 
-def _resolved(name: str, text: str, kinds: Kinds, state: State, stdin: BinaryIO) -> str:
+def _resolved(
+    name: str, text: str, kinds: Kinds, state: State, stdin: Callable[[], BinaryIO]
+) -> str:
+    if kinds[name] == "secret":
+        return text
+    if not text.isprintable():
+        raise BadUsage(f"The answer to {name} is not plain text in one line.", "Type it again.")
     if kinds[name] != "file":
         return text
     if text != "-":
-        return str(Path(text).expanduser().absolute())
+        try:
+            return str(Path(text).expanduser().absolute())
+        except RuntimeError:
+            raise BadUsage(f"There is no home directory as {text} for {name} names it.") from None
     path = state.inbox / f"stdin-{os.getpid()}-{name}"
-    write_private(path, stdin.read())
+    write_private(path, stdin().read())
     return str(path)
 
 
 def standard_input() -> BinaryIO:
-    """The bytes of this command's standard input."""
+    """The bytes of this command's standard input. Raises BadUsage if it has none."""
+    if sys.stdin is None:
+        raise BadUsage("The standard input is closed, so nothing can be read from it.")
     return sys.stdin.buffer

@@ -123,10 +123,10 @@ class Bench:
 
     def _open_day(self) -> None:
         today = self.clock.wall().astimezone().date().isoformat()
+        opened = Journal(self.state.days / f"{today}.jsonl", self.clock)
         if self._journal is not None:
             self._journal.close()
-        self._day = today
-        self._journal = Journal(self.state.days / f"{today}.jsonl", self.clock)
+        self._day, self._journal = today, opened
         self._write(BenchStarted(__version__, os.getpid(), self.state.practice))
         for device in self._devices:
             self._write(introduce(device, self.families))
@@ -136,7 +136,11 @@ class Bench:
 
     def _log(self, event: Event) -> None:
         if self.clock.wall().astimezone().date().isoformat() != self._day:
-            self._open_day()
+            try:
+                self._open_day()
+            except RecordError as error:
+                # It goes on in the journal of the day before, and tries again.
+                self._tell({"trouble": error.sentence, "advice": error.advice})
         self._write(event)
 
     def _write(self, event: Event) -> None:
@@ -210,8 +214,11 @@ class Bench:
     def _look(self) -> None:
         """The eyes: one thread scans, so that an older look can never settle after a newer one."""
         while (wanted := self._looks.get()) is not _LAST_LOOK:
-            devices = self.bus.scan()
-            trouble = self.bus.state()
+            try:
+                devices, trouble = self.bus.scan(), self.bus.state()
+            except ConsoleError as error:
+                # What was seen last may still be there; only the bus does not say so.
+                devices, trouble = self._devices, error.sentence
             self.do(partial(self._settle_devices, devices, trouble))
             if wanted is not None:
                 wanted.set()
@@ -272,13 +279,17 @@ class Bench:
             family, flow = pick_flow(request.flow, device, self.families)
         check_answers(request, flow)
         self._must_be_free(device.port)
-        before = predecessor(self.state, family.name, device)
+        before = predecessor(self.state, family.name, device, unit=family.unit)
         run = self._new_run_folder()
         performed = Run(run, request, family, flow, device, self)
         journal = Journal(self.state.journal(run), self.clock, self.state.reserve(run))
         self._live[run] = Live(performed, journal, RunView())
         started = self._started(run, performed, before.run if before else "")
-        self._record(run, started, True)
+        try:
+            self._record(run, started, True)
+        except RecordError:
+            self._let_go(run)
+            raise
         self._log(RunOpened(run, started.flow, device.port, request.job))
         performed.start()
         return run
@@ -366,16 +377,17 @@ class Bench:
         self.do(lambda: self._ended(run, ended))
 
     def _ended(self, run: str, ended: RunEnded) -> None:
-        live = self._live[run]
         try:
             self._record(run, ended, True)
         except ConsoleError as error:
             print(f"run {run}: {error.sentence}", file=sys.stderr, flush=True)  # noqa: T201 - its log
-        del self._live[run]
-        live.journal.close()
-        give_back(self.state.reserve(run))
+        self._let_go(run)
         self._log(RunClosed(run, ended.verdict, ended.sentence))
         self._tell({"ended": run})
+
+    def _let_go(self, run: str) -> None:
+        self._live.pop(run).journal.close()
+        give_back(self.state.reserve(run))
 
 
 def _settle(future: Future[T], work: Callable[[], T]) -> None:

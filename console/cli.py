@@ -9,18 +9,32 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-from console import __version__, commands
-from console.errors import ConsoleError
+from console import __version__
+from console.commands import bench, devices, practice, record, runs
+from console.commands.words import complain, fall_silent, prepare
+from console.errors import BadUsage, ConsoleError
 from console.report import FORMATS
-from console.state import state_directory
+from console.state import State, state_directory, storage_error
 
 
-def parser() -> argparse.ArgumentParser:
+class _Exact(argparse.ArgumentParser):
+    """Takes options in full only: a script's short form would change its meaning one day."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **words})
+
+
+def parser() -> _Exact:
     """The whole command line."""
-    both = argparse.ArgumentParser(add_help=False)
+    both = _Exact(add_help=False)
     both.add_argument(
         "--practice",
         metavar="SCENARIO",
@@ -30,13 +44,13 @@ def parser() -> argparse.ArgumentParser:
     both.add_argument(
         "--state", metavar="DIR", default=argparse.SUPPRESS, help="where journals and vault lie"
     )
-    top = argparse.ArgumentParser(
+    top = _Exact(
         prog="replug",
         parents=[both],
         description="A field-service console: what is plugged in, what is wrong, and the repair.",
     )
     top.add_argument("--version", action="version", version=f"replug {__version__}")
-    top.set_defaults(do=commands.screen)
+    top.set_defaults(do=bench.screen)
     words = top.add_subparsers(metavar="COMMAND")
     _device_words(words, both)
     _run_words(words, both)
@@ -49,28 +63,28 @@ Words = argparse._SubParsersAction  # argparse has no public name for what add_s
 
 
 def _word(
-    words: Words[argparse.ArgumentParser],
-    both: argparse.ArgumentParser,
+    words: Words[_Exact],
+    both: _Exact,
     name: str,
     do: object,
     about: str,
-) -> argparse.ArgumentParser:
+) -> _Exact:
     word = words.add_parser(name, parents=[both], help=about, description=about)
     word.set_defaults(do=do)
     return word
 
 
-def _device_words(words: Words[argparse.ArgumentParser], both: argparse.ArgumentParser) -> None:
-    devices = _word(words, both, "devices", commands.devices, "what is plugged in")
-    devices.add_argument("--json", action="store_true", help="a list of objects")
-    devices.add_argument("--watch", action="store_true", help="stay, and tell what comes and goes")
-    flows = _word(words, both, "flows", commands.flows, "what can be done with a device")
-    flows.add_argument("device", metavar="DEVICE", help="port path, serial, or VID:PID")
-    flows.add_argument("--json", action="store_true")
+def _device_words(words: Words[_Exact], both: _Exact) -> None:
+    word = _word(words, both, "devices", devices.devices, "what is plugged in")
+    word.add_argument("--json", action="store_true", help="a list of objects")
+    word.add_argument("--watch", action="store_true", help="stay, and tell what comes and goes")
+    word = _word(words, both, "flows", devices.flows, "what can be done with a device")
+    word.add_argument("device", metavar="DEVICE", help="port path, serial, or VID:PID")
+    word.add_argument("--json", action="store_true")
 
 
-def _run_words(words: Words[argparse.ArgumentParser], both: argparse.ArgumentParser) -> None:
-    run = _word(words, both, "run", commands.run, "perform a flow on a device")
+def _run_words(words: Words[_Exact], both: _Exact) -> None:
+    run = _word(words, both, "run", runs.run, "perform a flow on a device")
     run.add_argument("flow", metavar="FLOW", help="family.flow, or the bare word")
     run.add_argument(
         "device", metavar="DEVICE", nargs="?", default="", help="port path, serial, or VID:PID"
@@ -86,68 +100,104 @@ def _run_words(words: Words[argparse.ArgumentParser], both: argparse.ArgumentPar
     run.add_argument("--job", metavar="ID", default="", help="the work order it belongs to")
     run.add_argument("--json", action="store_true", help="the run's events, one a line")
     run.add_argument("--detach", action="store_true", help="start it, print its id, and go")
-    runs = _word(words, both, "runs", commands.runs, "every run there is")
-    runs.add_argument("--json", action="store_true")
-    attach = _word(words, both, "attach", commands.attach, "follow a run that goes on")
+    listed = _word(words, both, "runs", runs.runs, "every run there is")
+    listed.add_argument("--json", action="store_true")
+    attach = _word(words, both, "attach", runs.attach, "follow a run that goes on")
     attach.add_argument("run", metavar="RUN")
     attach.add_argument("--json", action="store_true")
-    stop = _word(words, both, "stop", commands.stop, "stop a run at its next safe point")
+    stop = _word(words, both, "stop", runs.stop, "stop a run at its next safe point")
     stop.add_argument("run", metavar="RUN")
 
 
-def _record_words(words: Words[argparse.ArgumentParser], both: argparse.ArgumentParser) -> None:
+def _record_words(words: Words[_Exact], both: _Exact) -> None:
     log = words.add_parser("log", help="the record of the runs", parents=[both])
     log_words = log.add_subparsers(metavar="WORD", required=True)
-    _word(log_words, both, "list", commands.runs, "every run there is").add_argument(
+    _word(log_words, both, "list", runs.runs, "every run there is").add_argument(
         "--json", action="store_true"
     )
-    export = _word(log_words, both, "export", commands.export, "hand over the record of a run")
+    export = _word(log_words, both, "export", record.export, "hand over the record of a run")
     export.add_argument("run", metavar="RUN", help='its number, or "last"')
     export.add_argument("--format", choices=FORMATS, default="jsonl")
     export.add_argument("--to", metavar="FILE", help="instead of standard output")
     vault = words.add_parser("vault", help="raw backups that hold keys", parents=[both])
     vault_words = vault.add_subparsers(metavar="WORD", required=True)
-    _word(vault_words, both, "list", commands.vault_list, "what lies in the vault").add_argument(
+    _word(vault_words, both, "list", record.vault_list, "what lies in the vault").add_argument(
         "--json", action="store_true"
     )
-    delete = _word(vault_words, both, "delete", commands.vault_delete, "delete for good")
+    delete = _word(vault_words, both, "delete", record.vault_delete, "delete for good")
     delete.add_argument("name", metavar="NAME", nargs="+")
 
 
-def _bench_words(words: Words[argparse.ArgumentParser], both: argparse.ArgumentParser) -> None:
-    bench = words.add_parser("bench", help="the bench process", parents=[both])
-    bench_words = bench.add_subparsers(metavar="WORD", required=True)
-    _word(bench_words, both, "status", commands.bench_status, "does one live").add_argument(
+def _bench_words(words: Words[_Exact], both: _Exact) -> None:
+    process = words.add_parser("bench", help="the bench process", parents=[both])
+    bench_words = process.add_subparsers(metavar="WORD", required=True)
+    _word(bench_words, both, "status", bench.bench_status, "does one live").add_argument(
         "--json", action="store_true"
     )
-    _word(bench_words, both, "stop", commands.bench_stop, "end it, if no run goes on")
-    plug = _word(words, both, "plug", commands.plug, "practice: plug a simulated device in")
+    _word(bench_words, both, "stop", bench.bench_stop, "end it, if no run goes on")
+    plug = _word(words, both, "plug", practice.plug, "practice: plug a simulated device in")
     plug.add_argument("port", metavar="PORT")
-    pull = _word(words, both, "pull", commands.pull, "practice: pull a simulated device out")
+    pull = _word(words, both, "pull", practice.pull, "practice: pull a simulated device out")
     pull.add_argument("port", metavar="PORT")
-    press = _word(words, both, "press", commands.press, "practice: use its buttons")
+    press = _word(words, both, "press", practice.press, "practice: use its buttons")
     press.add_argument("port", metavar="PORT")
     press.add_argument("buttons", metavar="BUTTONS", nargs="?", default="dfu")
-    _word(words, both, "scenarios", commands.scenarios, "practice: the scenarios there are")
+    _word(words, both, "scenarios", practice.scenarios, "practice: the scenarios there are")
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    prepare()
     given = parser().parse_args(words)
+    state = None
     try:
-        state = state_directory(getattr(given, "state", None), getattr(given, "practice", None))
+        state = _state(given)
         return int(given.do(given, state))
     except ConsoleError as error:
-        print(error.sentence, file=sys.stderr)  # noqa: T201 - the command's own words
-        if error.advice:
-            print(error.advice, file=sys.stderr)  # noqa: T201
+        complain(error.sentence, error.advice)
         return error.exit_code
     except BrokenPipeError:
-        # Who read our output has gone; the run, if there is one, goes on in the bench.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 6
+        fall_silent()  # who read our output had seen enough
+        return 0
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        fall_silent()
+        return _fault_of_the_machine(error)
+    except Exception as error:  # noqa: BLE001 - a person never sees a traceback
+        return _mistake(error, state)
+
+
+def _state(given: argparse.Namespace) -> State:
+    """The state directory that is meant. Raises BadUsage."""
+    directory, practice = getattr(given, "state", None), getattr(given, "practice", None)
+    if practice is not None and not re.fullmatch(r"[a-z0-9-]+", practice):
+        raise BadUsage(f"There is no practice scenario {practice!r}.", "See: replug scenarios")
+    return state_directory(directory, practice)
+
+
+def _fault_of_the_machine(error: OSError) -> int:
+    if error.filename is None:
+        complain(f"The output cannot be written: {error.strerror}.")
+        return ConsoleError.exit_code
+    told = storage_error(error, Path(os.fsdecode(error.filename)))
+    complain(told.sentence, told.advice)
+    return told.exit_code
+
+
+def _mistake(error: Exception, state: State | None) -> int:
+    """Say that the mistake is ours; where it was made is kept for who mends it."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    kept = ""
+    if state is not None:
+        with suppress(OSError), state.log.open("a") as log:
+            log.write(f"{where}{type(error).__name__}\n")  # its message could quote a secret
+            kept = f" and send {state.log}"
+    complain(
+        f"Replug itself made a mistake ({type(error).__name__}) and stopped here.",
+        f"A run that goes on is not touched by this. Report it{kept}.",
+    )
+    return ConsoleError.exit_code
 
 
 if __name__ == "__main__":

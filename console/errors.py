@@ -21,6 +21,7 @@ The rule: no other file defines an exception that reaches a person, and no error
     |   |-- NotWritable             the state directory cannot be written
     |   `-- TornJournal             a journal that cannot be read to its end
     `-- BenchError                  the bench process does not do its part                5
+        |-- BenchGone               it has ended
         |-- BenchSilent             it holds the lock and does not answer
         `-- BenchDiffers            it is of another version
 """
@@ -129,6 +130,10 @@ class TornJournal(RecordError):
 
 class BenchError(ConsoleError):
     exit_code = 5
+
+
+class BenchGone(BenchError):
+    advice_by_default = "Start again; a run that went on is closed as interrupted."
 
 
 class BenchSilent(BenchError):

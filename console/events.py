@@ -377,7 +377,7 @@ def from_json(fields: typing.Mapping[str, Any]) -> Event:
         return Unknown(name, rest)
     try:
         return typing.cast(Event, _build(kind, rest))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Unknown(name, rest)
 
 
@@ -393,13 +393,15 @@ def _build(kind: type[Any], fields: typing.Mapping[str, Any]) -> Any:
 
 def _value(hint: Any, value: Any) -> Any:
     if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"{hint} expected")
         return tuple(_value(typing.get_args(hint)[0], item) for item in value)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value)
     if isinstance(hint, types.UnionType) or not isinstance(hint, type):
         return value
-    if hint is float and isinstance(value, int):
+    if hint is float and type(value) is int:
         return float(value)
-    if not isinstance(value, hint):
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise TypeError(f"{hint} expected")
     return value

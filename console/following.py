@@ -7,21 +7,35 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
+import queue
+import select
 import sys
-from collections.abc import Callable
+import termios
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TextIO
 
-from console.errors import BadUsage, BenchError
-from console.events import Reason, RunEnded, Verdict, to_json
-from console.journal import Record, Tail
-from console.link import Link
+from console.commands.words import complain, fall_silent, technician
+from console.errors import BadUsage, BenchError, TornJournal
+from console.events import Event, Reason, RunEnded, Verdict, to_json
+from console.history import interruption
+from console.journal import Record, Tail, replay
+from console.link import Link, holder
 from console.state import State
-from console.views import QuestionView, RunView, fold_run
+from console.views import QuestionView, RunView, fold_run, run_view
 from console.wording import line
 
 LEFT_WAITING = 6
 
-EXIT_CODES = {
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at the journal: a nudge can get lost."""
+LONGEST_LINE = 4096
+"""Bytes of a line as a terminal gives them out at most (N_TTY_BUF_SIZE)."""
+LAST_LOOKS = 3
+"""Looks at the journal after the bench has gone: somebody else may be closing the run."""
+
+EXIT_CODES: Mapping[str, int] = {
     Reason.DONE: 0,
     Reason.FAULT: 1,
     Reason.FAILED: 1,
@@ -36,7 +50,11 @@ def exit_code(ended: RunEnded) -> int:
     """The exit code a command gives for the end of a run."""
     if ended.verdict == Verdict.BEYOND:
         return 1
-    return EXIT_CODES.get(Reason(ended.reason), 1)
+    return EXIT_CODES.get(ended.reason, 1)
+
+
+class _Settled(Exception):
+    """The question on the terminal was answered elsewhere, or its run is no more."""
 
 
 class Follower:
@@ -46,6 +64,7 @@ class Follower:
         self, link: Link, state: State, run: str, out: TextIO, *, as_json: bool, interactive: bool
     ) -> None:
         self._link = link
+        self._state = state
         self._run = run
         self._tail = Tail(state.journal(run))
         self._out = out
@@ -58,42 +77,54 @@ class Follower:
         """The exit code: the run's, or "left waiting"."""
         try:
             return self._until_end()
-        except KeyboardInterrupt:
-            return self._left()
+        except (KeyboardInterrupt, EOFError):
+            return self.left()
+        except OSError:
+            fall_silent()  # who read our output, or the terminal itself, has gone
+            return self.left()
 
     def _until_end(self) -> int:
-        gone = False
+        gone = 0
         while True:
-            for record in self._tail.new():
-                self.view = fold_run(self.view, record)
-                self._print(record)
+            self._read_on()
             if self.view.ended is not None:
                 return exit_code(self.view.ended)
-            if gone:
-                raise BenchError(
-                    f"The bench has ended while run {self._run} went on.",
-                    "Its next start closes the run; then run the repair again.",
-                )
-            if self.view.question is not None and not self._ask(self.view.question):
-                return self._left()
-            gone = "gone" in self._next_nudge()
+            if gone and (gone >= LAST_LOOKS or not holder(self._state)):
+                return self._bench_gone()
+            if self.view.question is not None and not gone and not self._ask(self.view.question):
+                return self.left()
+            gone += self._pause() or gone > 0
 
-    def _next_nudge(self) -> dict[str, object]:
-        nudge = self._link.nudges.get()
-        while not self._link.nudges.empty() and "gone" not in nudge:
-            nudge = self._link.nudges.get()
-        return nudge
+    def _read_on(self) -> None:
+        for record in self._tail.new():
+            self.view = fold_run(self.view, record)
+            show(self._out, record.event, self.view, as_object(record), self._as_json)
 
-    def _left(self) -> int:
-        words = f"Run {self._run} goes on without you. See it: replug attach {self._run}"
-        print(f"{words}; stop it: replug stop {self._run}", file=sys.stderr)  # noqa: T201
+    def _pause(self) -> bool:
+        """Wait until it is worth looking again; True once the bench has gone."""
+        gone = False
+        with suppress(queue.Empty):
+            gone = "gone" in self._link.nudges.get(timeout=LOOK_AGAIN)
+            while not gone:
+                gone = "gone" in self._link.nudges.get_nowait()
+        return gone
+
+    def _bench_gone(self) -> int:
+        """The run died with its bench; the next bench writes the same into its journal."""
+        if holder(self._state):
+            raise BenchError(
+                f"The line to the bench broke while run {self._run} went on.",
+                f"See it: replug attach {self._run}",
+            )
+        return show_interruption(self.view, self._out, self._as_json)
+
+    def left(self) -> int:
+        """Leave the run to the bench."""
+        complain(
+            f"Run {self._run} goes on without you. See it: replug attach {self._run}; "
+            f"stop it: replug stop {self._run}"
+        )
         return LEFT_WAITING
-
-    def _print(self, record: Record) -> None:
-        shown = line(record.event, self.view)
-        text = json.dumps(as_object(record)) if self._as_json else shown
-        if text:
-            print(text, file=self._out, flush=True)
 
     def _ask(self, question: QuestionView) -> bool:
         """Put the open question to the terminal once; False if nobody sits there."""
@@ -101,13 +132,33 @@ class Follower:
             return False
         if question.number > self._answered:
             self._answered = question.number
-            answer = read_answer(question, input, getpass.getpass)
-            try:
-                by = getpass.getuser()
-                self._link.ask("answer", run=self._run, question=question.id, answer=answer, by=by)
-            except BadUsage:
-                pass  # somebody else answered it first
+            with suppress(BadUsage, _Settled):  # somebody else answered it first
+                answer = read_answer(question, self._typed, getpass.getpass)
+                self._link.ask(
+                    "answer",
+                    run=self._run,
+                    question=question.id,
+                    answer=answer,
+                    by=technician(),
+                )
         return True
+
+    def _typed(self, prompt: str) -> str:
+        """One line; keys that were pressed before the question was shown do not answer it.
+
+        Raises EOFError, and _Settled when there is nothing to answer any more.
+        """
+        asked = self.view.question
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        print(prompt, end="", file=self._out, flush=True)
+        while not select.select([sys.stdin], [], [], LOOK_AGAIN)[0]:
+            self._read_on()
+            if self.view.question != asked or self._link.is_gone:
+                raise _Settled
+        line = os.read(sys.stdin.fileno(), LONGEST_LINE)
+        if not line:
+            raise EOFError
+        return line.decode(errors="replace")
 
 
 def read_answer(
@@ -142,3 +193,32 @@ def _is_answer(question: QuestionView, answer: str) -> bool:
 def as_object(record: Record) -> dict[str, object]:
     """A record as `--json` prints it: the event's own fields, its number and its time."""
     return {"n": record.number, "at": record.at, **to_json(record.event)}
+
+
+def show(
+    out: TextIO, event: Event, view: RunView, fields: dict[str, object], as_json: bool
+) -> None:
+    """Print one event as a line, if it needs one; `view` is the run's after it."""
+    text = json.dumps(fields) if as_json else line(event, view)
+    if text:
+        print(text, file=out, flush=True)
+
+
+def show_interruption(view: RunView, out: TextIO, as_json: bool) -> int:
+    """Print the end of a run that died and is not closed yet; its exit code."""
+    ended = interruption(view)
+    show(out, ended, view, {"n": 0, "at": view.at, **to_json(ended)}, as_json)
+    return exit_code(ended)
+
+
+def show_past(state: State, run: str, out: TextIO, *, as_json: bool) -> int:
+    """Print a run that nobody performs any more; its exit code. Raises TornJournal."""
+    read = replay(state.journal(run))
+    view = run_view(read.records)
+    for record in read.records:
+        show(out, record.event, view, as_object(record), as_json)
+    if read.broken:
+        raise TornJournal(f"The journal of run {run} does not hold together: {read.broken}.")
+    if view.ended is None:
+        return show_interruption(view, out, as_json)
+    return exit_code(view.ended)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -41,7 +41,7 @@ from console.events import (
     Warned,
 )
 from console.flow import RETRY, Flow, Kind, Question, Step
-from console.hardware.identity import Expectation, judge
+from console.hardware.identity import Expectation, Judgement, judge
 from console.hardware.lines import ControlLine, Stoppable, Traced
 
 T = TypeVar("T")
@@ -180,7 +180,7 @@ class Guide:
                 result = work(*args)
             except ConsoleError as error:
                 self._host.post(StepFailed(step.id, error.sentence, error.advice))
-                if not self._worth_retrying(step, error):
+                if not self._worth_retrying(step, error, attempt):
                     raise
                 attempt += 1
                 continue
@@ -207,11 +207,14 @@ class Guide:
         later = self._flow.plan[self._flow.plan.index(step) + 1 :]
         return next((after.title for after in later if after.undoable), "the end")
 
-    def _worth_retrying(self, step: Step, error: ConsoleError) -> bool:
+    def _worth_retrying(self, step: Step, error: ConsoleError, attempt: int) -> bool:
         if not step.undoable or isinstance(error, Unplugged | NotPermitted):
             return False
-        if not isinstance(error, DeviceError) or not self._host.attended():
+        brought = self._host.given(RETRY.id) is not None
+        if not isinstance(error, DeviceError) or not (brought or self._host.attended()):
             return False
+        if brought and attempt > 1:
+            return False  # an answer brought along is good for once, or it would go on for ever
         return self.ask(RETRY, f"{error.sentence} {error.advice}") == "again"
 
     def safe_point(self) -> None:
@@ -243,7 +246,11 @@ class Guide:
             question.choices,
             waits,
         )
+        self._forget_replies()
         self._host.post(asked)
+        if given is not None and not given.answer and question.optional:
+            self._host.post(Answered(question.id, "not checked", given.by))
+            return None
         if given is not None:
             return self._accept(question, given, must_type)
         if not waits and question.optional:
@@ -256,6 +263,13 @@ class Guide:
                 question=question.id,
             )
         return self._ask_person(question, must_type)
+
+    def _forget_replies(self) -> None:
+        # Two people may have answered one question; what came late is for none that follows.
+        # A stop and a change of the bus are looked up, so their signals may go, too.
+        with suppress(queue.Empty):
+            while True:
+                self._host.signals.get_nowait()
 
     def _ask_person(self, question: Question, must_type: str) -> str | None:
         while True:
@@ -356,7 +370,7 @@ class Reconnect:
         self._host = host
         self._expectation = expectation
         self._what = what
-        self._judged: set[str] = set()
+        self._judged: dict[str, Judgement] = {}
         self._left = False
 
     def wait(
@@ -388,22 +402,22 @@ class Reconnect:
     def _look(self) -> Device | None:
         present = self._host.present()
         self._notice_leaving(present)
-        taken = None
         for device in present:
-            if device.visit in self._expectation.known or device.visit in self._judged:
+            if device.visit in self._expectation.known:
                 continue
             judgement = judge(self._expectation, device, self._host.mode_of(device), present)
-            if judgement is None:
+            # Said once; but what stood in its way may be gone at the next look.
+            if judgement is None or self._judged.get(device.visit) == judgement:
                 continue
-            self._judged.add(device.visit)
+            self._judged[device.visit] = judgement
             self._host.post(DeviceJudged(device.port, device, judgement.taken, judgement.why))
             if judgement.taken:
-                taken = device
-        return taken
+                return device
+        return None
 
     def _notice_leaving(self, present: tuple[Device, ...]) -> None:
         here = any(device.visit == self._expectation.visit for device in present)
-        if not here and not self._left:
+        if not here and not self._left and self._expectation.visit:
             self._left = True
             self._host.post(DeviceLeft(self._expectation.port))
 

@@ -5,7 +5,7 @@ The rule: read from the journals, never from memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,15 +26,15 @@ def is_closed(path: Path) -> bool:
         with path.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - TAIL))
-            lines = file.read().splitlines(keepends=True)
+            whole, end, torn = file.read().rpartition(b"\n")
     except OSError:
         return True
-    if not lines or not lines[-1].endswith(b"\n"):
+    if torn or not end:
         return False
     try:
-        return isinstance(decode(lines[-1][:-1]).event, RunEnded)
+        return isinstance(decode(whole.rpartition(b"\n")[2]).event, RunEnded)
     except ValueError:
-        return False
+        return run_view(replay(path).records).ended is not None  # its last line is a long one
 
 
 def view_of(state: State, run: str) -> RunView:
@@ -102,10 +102,21 @@ def past_runs(state: State) -> Iterator[RunView]:
             yield view
 
 
-def predecessor(state: State, family: str, device: Device, but_not: str = "") -> RunView | None:
+Unit = Callable[[Device], str]
+"""What names the very unit in each of its modes: its serial, or what that derives from."""
+
+
+def serial(device: Device) -> str:
+    """The unit's name where every mode shows the same serial."""
+    return device.serial
+
+
+def predecessor(
+    state: State, family: str, device: Device, but_not: str = "", unit: Unit = serial
+) -> RunView | None:
     """The run that a new one continues: the unit's last that wrote, if it did not finish."""
     for view in past_runs(state):
-        other = view.flow.partition(".")[0] != family or not same_unit(view, device)
+        other = view.flow.partition(".")[0] != family or not same_unit(view, device, unit)
         if other or view.run == but_not:
             continue
         if view.verdict in (Verdict.REPAIRED, Verdict.BEYOND) and view.committed:
@@ -115,14 +126,18 @@ def predecessor(state: State, family: str, device: Device, but_not: str = "") ->
     return None
 
 
-def same_unit(view: RunView, device: Device) -> bool:
+def same_unit(view: RunView, device: Device, unit: Unit = serial) -> bool:
     """Was the run about this very unit, in any of the modes in which the run saw it?
 
-    A serial decides; where a mode has none, the port and the maker's id do.
+    Its name decides; where a mode has none, the port and the maker's id do.
     """
+    ours = unit(device)
     for known in view.seen_as:
-        if known.serial and device.serial:
-            if known.serial == device.serial:
+        if not known.vid or not device.vid:
+            continue  # one of the two is not shown: nothing is known of it
+        theirs = unit(known)
+        if ours and theirs:
+            if ours == theirs:
                 return True
         elif (known.port, known.vid) == (device.port, device.vid):
             return True

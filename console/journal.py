@@ -8,6 +8,7 @@ afterwards is found.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -56,20 +57,25 @@ def encode(number: int, clock: Clock, prev: str, event: Event) -> bytes:
 
 def decode(line: bytes) -> Record:
     """The record of one line (without its line end). Raises ValueError."""
-    fields = json.loads(line)
-    if not isinstance(fields, dict):
-        raise ValueError("not an object")
-    return _record(fields, hashlib.sha256(line).hexdigest())
+    try:
+        fields = json.loads(line)
+        if not isinstance(fields, dict):
+            raise ValueError("not an object")
+        return _record(fields, hashlib.sha256(line).hexdigest())
+    except (OverflowError, RecursionError):
+        raise ValueError("no line of ours") from None
 
 
 def _record(fields: dict[str, Any], digest: str) -> Record:
     head = {name: fields.pop(name, None) for name in ("n", "at", "mono", "boot", "prev")}
     if not isinstance(head["n"], int) or not isinstance(head["prev"], str):
         raise ValueError("no number")
+    if not isinstance(head["mono"], int | float):
+        raise ValueError("no time")
     return Record(
         head["n"],
         str(head["at"]),
-        float(head["mono"] or 0.0),
+        float(head["mono"]),
         str(head["boot"]),
         head["prev"],
         from_json(fields),
@@ -90,7 +96,7 @@ def read_lines(data: bytes, number: int = 0, prev: str = "") -> Replay:
     """The records in `data`, continuing the chain after line `number` whose hash is `prev`."""
     records: list[Record] = []
     length = 0
-    for line in data.splitlines(keepends=True):
+    for line in io.BytesIO(data):
         if not line.endswith(b"\n"):
             return Replay(tuple(records), torn=True, length=length)
         try:
@@ -139,31 +145,30 @@ class Journal:
         """
         line = encode(self._number + 1, self._clock, self._prev, event)
         try:
-            self._write(line + b"\n")
+            self._write(line + b"\n", durable)
         except OSError as error:
             if not self._make_room():
                 raise storage_error(error, self.path) from None
-            self._write_again(line + b"\n")
-        if durable:
-            with storing(self.path):
-                os.fdatasync(self._file)
+            self._write_again(line + b"\n", durable)
         record = decode(line)
         self._number, self._prev = record.number, record.hash
         self.size += len(line) + 1
         return record
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes, durable: bool) -> None:
         written = 0
         try:
             while written < len(line):
                 written += os.pwrite(self._file, line[written:], self.size + written)
+            if durable:
+                os.fdatasync(self._file)
         except OSError:
             os.ftruncate(self._file, self.size)
             raise
 
-    def _write_again(self, line: bytes) -> None:
+    def _write_again(self, line: bytes, durable: bool) -> None:
         with storing(self.path):
-            self._write(line)
+            self._write(line, durable)
 
     def _make_room(self) -> bool:
         return self._reserve is not None and give_back(self._reserve)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import itertools
 import json
@@ -21,9 +22,16 @@ import time
 from typing import Any
 
 from console import __version__, errors, sockets
-from console.errors import BenchDiffers, BenchError, BenchSilent, ConsoleError
+from console.errors import (
+    BadUsage,
+    BenchDiffers,
+    BenchError,
+    BenchGone,
+    BenchSilent,
+    ConsoleError,
+)
 from console.run import Request
-from console.state import State, storing
+from console.state import State, give_back, set_aside, storing
 
 PATIENCE = 20.0
 """Seconds for which a bench may take to start, or to answer; a slow machine takes several."""
@@ -59,19 +67,31 @@ class Link:
         number = next(self._numbers)
         answers = self._answers.setdefault(number, queue.Queue())
         try:
-            if not self._gone:
-                with contextlib.suppress(OSError):  # the reader notices that it is gone
-                    self._wire.send(json.dumps({"id": number, "do": do, **fields}).encode())
+            self._send(json.dumps({"id": number, "do": do, **fields}).encode())
             answer = {} if self._gone else answers.get(timeout=PATIENCE)
         except queue.Empty:
             raise BenchSilent(f"The bench has not answered for {PATIENCE:.0f} s.") from None
         finally:
             del self._answers[number]
         if not answer:
-            raise BenchError("The bench has ended.", "Start again; its runs were closed.")
+            raise BenchGone("The bench has ended.")
         if "error" in answer:
             raise error_from(answer["error"])
         return answer.get("ok")
+
+    @property
+    def is_gone(self) -> bool:
+        """Has the bench ended, or the line to it broken?"""
+        return self._gone
+
+    def _send(self, message: bytes) -> None:
+        if self._gone:
+            return
+        try:
+            self._wire.send(message)
+        except OSError as error:  # otherwise it is gone, and the reader notices that
+            if error.errno == errno.EMSGSIZE:
+                raise BadUsage("That is more than can be told to the bench at once.") from None
 
     def start_run(self, request: Request) -> str:
         """Start a run; its id."""
@@ -94,13 +114,41 @@ def error_from(fields: dict[str, str]) -> ConsoleError:
 
 
 def living(state: State, *, listen: bool = False, screen: str = "") -> Link | None:
-    """A link to the bench if one lives. Raises BenchSilent, BenchDiffers."""
+    """A link to the bench if one lives, or is just starting. Raises BenchSilent."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        link = _greeted(state, listen, screen)
+        if link is not None or not holder(state):
+            return link
+        if time.monotonic() > deadline:
+            raise silence(state)
+        time.sleep(0.02)
+
+
+def _greeted(state: State, listen: bool, screen: str) -> Link | None:
     wire = sockets.connect(sockets.socket_path(state.root, "bench"))
     if wire is None:
         return None
     link = Link(wire)
-    link.hello = link.ask("hello", listen=listen, screen=screen)
+    try:
+        link.hello = link.ask("hello", listen=listen, screen=screen)
+    except BenchGone:  # it was just ending
+        link.close()
+        return None
+    except BenchSilent:
+        raise silence(state) from None
     return link
+
+
+def silence(state: State) -> BenchSilent:
+    """What is said of a bench that lives and does not answer."""
+    pid = holder(state)
+    who, how = (f"Process {pid}", f"kill -9 {pid}") if pid > 0 else ("A process", "kill -9")
+    return BenchSilent(
+        f"{who} holds the bench ({state.lock}) and does not answer.",
+        f"I start no second one. Wait, or end it: {how}. A run that it performs is then closed as "
+        "interrupted.",
+    )
 
 
 def of_same_version(link: Link, state: State) -> Link | None:
@@ -111,30 +159,41 @@ def of_same_version(link: Link, state: State) -> Link | None:
     if link.hello["runs"]:
         raise BenchDiffers(f"The bench that runs here is version {theirs}, this is {__version__}.")
     link.ask("stop_bench")
+    link.close()
     wait_until_free(state)
     return None
 
 
 def reach(state: State, *, listen: bool = False, screen: str = "") -> Link:
     """A link to the bench, started if none lives. Raises BenchError, RecordError."""
-    link = living(state, listen=listen, screen=screen)
-    if link is not None:
-        link = of_same_version(link, state)
-    if link is not None:
-        return link
-    state.prepare()
-    starting = start_bench(state)
+    starting: subprocess.Popen[bytes] | None = None
+    told_before = 0
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         link = living(state, listen=listen, screen=screen)
         if link is not None:
+            link = of_same_version(link, state)
+        if link is not None:
             return link
-        if starting.poll() not in (None, 0):
-            raise _did_not_start(state)
-        if starting.poll() == 0 and not holder(state):
+        ended = starting.poll() if starting is not None else 0
+        if ended:
+            raise _did_not_start(state, told_before)
+        if ended == 0:  # none was started yet, or it found the lock held by one that has gone
+            must_have_room(state)
+            told_before = state.log.stat().st_size if state.log.exists() else 0
             starting = start_bench(state)
-        time.sleep(0.05)
-    raise BenchSilent(f"A bench holds {state.lock} (process {holder(state)}) and does not answer.")
+        time.sleep(0.02)
+    raise BenchSilent(f"The bench did not start within {PATIENCE:.0f} s.", f"See {state.log}")
+
+
+def must_have_room(state: State) -> None:
+    """Raises NoRoom, NotWritable: a bench that can record nothing is not started."""
+    state.prepare()
+    room = state.root / "room"
+    try:
+        set_aside(room)
+    finally:
+        give_back(room)
 
 
 def start_bench(state: State) -> subprocess.Popen[bytes]:
@@ -142,7 +201,9 @@ def start_bench(state: State) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "console.server", "--state", str(state.root)]
     if state.practice:
         command += ["--practice", state.practice]
-    with storing(state.log), state.log.open("ab") as log:
+    with storing(state.log):
+        log = os.open(state.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -151,12 +212,15 @@ def start_bench(state: State) -> subprocess.Popen[bytes]:
             cwd="/",
             start_new_session=True,
         )
+    finally:
+        os.close(log)
 
 
-def _did_not_start(state: State) -> ConsoleError:
-    lines = state.log.read_text(errors="replace").strip().splitlines()[-1:]
+def _did_not_start(state: State, told_before: int) -> ConsoleError:
+    told = state.log.read_bytes()[told_before:].decode(errors="replace").strip()
+    reason = told.splitlines()[-1] if told else "it gave no reason."
     return BenchError(
-        f"The bench did not start: {lines[0] if lines else 'it gave no reason'}",
+        f"The bench did not start: {reason}",
         f"More may stand in {state.log}.",
     )
 
@@ -164,11 +228,12 @@ def _did_not_start(state: State) -> ConsoleError:
 def holder(state: State) -> int:
     """The process that holds the bench's lock; 0 if nobody does, -1 if it is not known."""
     try:
-        descriptor = os.open(state.lock, os.O_RDWR)
+        descriptor = os.open(state.lock, os.O_RDONLY)
     except OSError:
         return 0
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared, so that two who look do not take each other for a bench.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _signed(descriptor)
     finally:

@@ -6,13 +6,15 @@ vault is in it but names, sizes and digests.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from console.errors import BadUsage, TornJournal
+from console.events import ArtefactKept
 from console.journal import Replay, read_lines
 from console.state import State, write_private
 from console.views import RunView, clock_of, run_view
-from console.wording import line
+from console.wording import line, plain
 
 FORMATS = ("jsonl", "html")
 SHOWN = 64 * 1024
@@ -42,7 +44,7 @@ def export(state: State, run: str, fmt: str) -> bytes:
     if fmt == "jsonl":
         return data[: read.length]
     if fmt == "html":
-        return _page(state, read).encode()
+        return plain(_page(state, read)).encode()
     raise BadUsage(f"There is no format {fmt}.", f"There is: {', '.join(FORMATS)}.")
 
 
@@ -85,14 +87,18 @@ def _lines(read: Replay) -> list[tuple[str, str]]:
 def _artefacts(state: State, view: RunView) -> list[tuple[str, str, str, int, str, str]]:
     found = []
     for kept in view.artefacts:
-        text = "" if kept.place == "vault" else _text(state.artefacts(view.run) / kept.name)
+        text = _text(state.artefacts(view.run) / kept.name, kept) if kept.place == "run" else ""
         found.append((kept.name, kept.place, kept.sha256, kept.size, kept.about, text))
     return found
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, kept: ArtefactKept) -> str:
+    if path.name != kept.name:
+        return ""
     try:
         data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != kept.sha256:
+            return "The file has been changed since the run kept it, and is not shown."
         return data.decode("ascii") if len(data) <= SHOWN else ""
     except (OSError, UnicodeDecodeError):
         return ""

@@ -196,7 +196,7 @@ class Run:
     def first_backup(self, name: str) -> tuple[ArtefactKept, bytes] | None:
         # Asked late: only now is it sure which unit this is.
         state = self._owner.state
-        before = predecessor(state, self.family.name, self.device, but_not=self.run)
+        before = predecessor(state, self.family.name, self.device, self.run, self.family.unit)
         kept = first_backups(state, before).get(name)
         if kept is None:
             return None

@@ -15,21 +15,28 @@ import signal
 import socket
 import sys
 import threading
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from console import __version__, sockets
 from console.bench import Bench
-from console.cards import absent_card
+from console.cards import absent_card, introduce
 from console.clock import Clock, MachineClock
-from console.errors import BadUsage, ConsoleError, GateClosed
+from console.errors import BadUsage, BenchError, ConsoleError, GateClosed
 from console.families import found
 from console.hardware.bus import Bus
 from console.run import Request
 from console.state import State, storing
+from console.views import device_view
 
 IDLE = 60.0
 """Seconds with no run and no connection after which the bench ends."""
+LAST_STEPS = 60.0
+"""Seconds in which runs may come to a safe point when the machine asks the bench to end."""
+LOOKS_AT_LOCK, BETWEEN_LOOKS = 10, 0.02
+"""Who only looks whether a bench lives has the lock for a moment: then it is tried again."""
 
 
 class Connection:
@@ -68,7 +75,14 @@ class Connection:
             reply = {"ok": do(message)}
         except ConsoleError as error:
             reply = {"error": error_fields(error)}
-        self._wire.send(json.dumps({"re": message.get("id"), **reply}).encode())
+        except Exception as error:  # noqa: BLE001 - our own mistake costs an answer, not the bench
+            # The message could quote what a person gave us: only the places.
+            traceback.print_tb(error.__traceback__, file=sys.stderr)
+            print(type(error).__name__, file=sys.stderr, flush=True)  # noqa: T201 - the bench's log
+            mistake = BenchError("The bench made a mistake and did not do this.", "Report it.")
+            reply = {"error": error_fields(mistake)}
+        with suppress(OSError):  # it does not wait for its answer any more
+            self._wire.send(json.dumps({"re": message.get("id"), **reply}).encode())
 
     def _do_hello(self, message: dict[str, Any]) -> dict[str, Any]:
         bench = self._server.bench
@@ -88,7 +102,15 @@ class Connection:
         self._screen = ""
 
     def _do_devices(self, _message: dict[str, Any]) -> list[dict[str, Any]]:
-        return [dataclasses.asdict(device) for device in self._server.bench.view().here]
+        bench = self._server.bench
+        known = {device.visit: device for device in bench.view().here}
+        # What could not be written into the day's journal is there all the same.
+        return [
+            dataclasses.asdict(
+                known.get(device.visit) or device_view(introduce(device, bench.families), "")
+            )
+            for device in bench.present()
+        ]
 
     def _do_card(self, message: dict[str, Any]) -> dict[str, Any]:
         bench = self._server.bench
@@ -97,7 +119,7 @@ class Connection:
         return dataclasses.asdict(bench.describe(message["device"]))
 
     def _do_run(self, message: dict[str, Any]) -> str:
-        return self._server.bench.open_run(Request(**message["request"]))
+        return self._server.open_run(Request(**message["request"]))
 
     def _do_answer(self, message: dict[str, Any]) -> None:
         bench = self._server.bench
@@ -123,32 +145,36 @@ class Connection:
         }
 
     def _do_stop_bench(self, _message: dict[str, Any]) -> None:
-        self._server.refuse_while_running()
-        self._server.leave("stopped by command")
+        self._server.stop("stopped by command")
 
 
 class Server:
     """Accepts connections until there is nothing to do."""
 
-    def __init__(self, bench: Bench, listening: socket.socket, clock: Clock) -> None:
+    def __init__(
+        self, bench: Bench, listening: socket.socket, clock: Clock, idle: float = IDLE
+    ) -> None:
         self.bench = bench
+        self._idle = idle
         self._listening = listening
         self._clock = clock
         self._open = 0
         self._count = threading.Lock()
+        self._door = threading.Lock()
+        self._closing = False
         self._leaving = ""
 
     def serve(self) -> str:
         """Serve until asked to leave or idle; why it ended."""
         idle_since = self._clock.monotonic()
-        self._listening.settimeout(IDLE / 4)
+        self._listening.settimeout(self._idle / 4)
         while not self._leaving:
             try:
                 wire, _ = self._listening.accept()
             except TimeoutError:
                 if self._open or self.bench.runs():
                     idle_since = self._clock.monotonic()
-                elif self._clock.monotonic() - idle_since >= IDLE:
+                elif self._clock.monotonic() - idle_since >= self._idle:
                     return "nothing to do"
                 continue
             idle_since = self._clock.monotonic()
@@ -170,14 +196,42 @@ class Server:
             with self._count:
                 self._open -= 1
 
-    def refuse_while_running(self) -> None:
-        """Raises GateClosed while a run goes on."""
-        runs = sorted(self.bench.runs(), key=int)
-        if runs:
-            raise GateClosed(
-                f"Run {', '.join(runs)} is going on; the bench stays.",
-                f"Stop it first: replug stop {runs[0]}",
-            )
+    def open_run(self, request: Request) -> str:
+        """Start a run; its id. Raises GateClosed once the bench is ending."""
+        with self._door:
+            if self._closing:
+                raise GateClosed("The bench is just ending.", "Run it again in a moment.")
+            return self.bench.open_run(request)
+
+    def stop(self, reason: str) -> None:
+        """Leave, if no run goes on. Raises GateClosed."""
+        with self._door:
+            runs = sorted(self.bench.runs(), key=int)
+            if runs:
+                raise GateClosed(
+                    f"Run {', '.join(runs)} is going on; the bench stays.",
+                    f"Stop it first: replug stop {runs[0]}",
+                )
+            self._closing = True
+        self.leave(reason)
+
+    def stop_at_safe_points(self, reason: str) -> None:
+        """Stop every run where that leaves no device half done, for a while at most; then leave."""
+        with self._door:
+            self._closing = True
+        for run in self.bench.runs():
+            with suppress(ConsoleError):  # it ended meanwhile
+                self.bench.stop_run(run, reason)
+        until = self._clock.monotonic() + LAST_STEPS
+        while self.bench.runs() and self._clock.monotonic() < until:
+            self._clock.pause(BETWEEN_LOOKS)
+        self.leave(reason)
+
+    def asked_to_end(self, *_: object) -> None:
+        """SIGTERM: a machine that shuts down, or a login that is cleaned up."""
+        threading.Thread(
+            target=self.stop_at_safe_points, args=("the machine asked it to end",), daemon=True
+        ).start()
 
     def leave(self, reason: str) -> None:
         """End serve(); woken by a connection to ourselves."""
@@ -196,22 +250,26 @@ def error_fields(error: ConsoleError) -> dict[str, str]:
     }
 
 
-def take_lock(state: State) -> int | None:
+def take_lock(state: State, clock: Clock) -> int | None:
     """The lock's descriptor, held for life; None if another bench holds it."""
     with storing(state.lock):
         descriptor = os.open(state.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    for _ in range(LOOKS_AT_LOCK):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            clock.pause(BETWEEN_LOOKS)
+        else:
+            return descriptor
+    os.close(descriptor)
+    return None
 
 
 def sign_lock(descriptor: int) -> None:
     """Write into the lock who holds it."""
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "version": __version__}).encode(), 0)
+    words = json.dumps({"pid": os.getpid(), "version": __version__})
+    os.pwrite(descriptor, words.encode(), 0)
+    os.ftruncate(descriptor, len(words))
 
 
 def bus_for(state: State, clock: Clock) -> Bus:
@@ -225,18 +283,19 @@ def bus_for(state: State, clock: Clock) -> Bus:
     return MachineBus(clock)
 
 
-def run_bench(state: State, clock: Clock) -> int:
+def run_bench(state: State, clock: Clock, idle: float = IDLE) -> int:
     """Hold the lock, serve, leave. 0 also if another bench was first."""
     state.prepare()
-    lock = take_lock(state)
+    lock = take_lock(state, clock)
     if lock is None:
         return 0
-    sign_lock(lock)
+    with storing(state.root):
+        sign_lock(lock)
     bench = Bench(state, bus_for(state, clock), clock, found())
     bench.start()
     listening = sockets.listen(sockets.socket_path(state.root, "bench"))
-    server = Server(bench, listening, clock)
-    signal.signal(signal.SIGTERM, lambda *_: server.leave("the machine asked it to end"))
+    server = Server(bench, listening, clock, idle)
+    signal.signal(signal.SIGTERM, server.asked_to_end)
     reason = server.serve()
     sockets.socket_path(state.root, "bench").unlink(missing_ok=True)
     bench.stop(reason)
@@ -248,13 +307,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="replug-bench")
     parser.add_argument("--state", required=True)
     parser.add_argument("--practice", default="")
+    parser.add_argument("--idle", type=float, default=IDLE)
     given = parser.parse_args()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
     try:
         state = State(Path(given.state), given.practice)
-        return run_bench(state, MachineClock())
+        return run_bench(state, MachineClock(), given.idle)
     except ConsoleError as error:
         print(f"{error.sentence} {error.advice}", file=sys.stderr)  # noqa: T201 - the starter reads it
         return error.exit_code

@@ -54,11 +54,13 @@ def listen(path: Path) -> socket.socket:
 def connect(path: Path) -> socket.socket | None:
     """A connection, or None if nobody listens."""
     connecting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connecting.setblocking(False)  # a listener that accepts no more would let us wait for ever
     try:
         connecting.connect(str(path))
     except OSError:
         connecting.close()
         return None
+    connecting.setblocking(True)
     return connecting
 
 

@@ -76,7 +76,7 @@ class State:
         """Make the folders. Raises NoRoom, NotWritable."""
         with storing(self.root):
             for folder in (self.root, self.days, self.runs, self.vault, self.inbox):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                private_folder(folder)
             self.lock.touch(mode=0o600)
             with self.lock.open("r+b"):
                 pass
@@ -84,16 +84,27 @@ class State:
     def run_ids(self) -> tuple[str, ...]:
         """Every run there is, oldest first."""
         try:
-            names = [entry.name for entry in self.runs.iterdir() if entry.name.isdigit()]
+            names = [entry.name for entry in self.runs.iterdir() if entry.name.isdecimal()]
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise RecordError(
+                f"The runs in {self.runs} cannot be read: {reason}.", "Try another: --state DIR"
+            ) from None
         return tuple(sorted(names, key=int))
 
 
 def state_directory(directory: str | None, practice: str | None) -> State:
-    """The State the command line means; practice lies below it, one folder a scenario."""
+    """The State the command line means; practice lies below it, one folder a scenario.
+
+    Raises RecordError if the words name no directory.
+    """
     root = Path(directory) if directory else platformdirs.user_state_path("replug")
-    root = root.expanduser().resolve()
+    try:
+        root = root.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise RecordError(f"{root} names no directory.", "Try another: --state DIR") from None
     if practice:
         return State(root / "practice" / practice, practice)
     return State(root)
@@ -120,6 +131,14 @@ def storage_error(error: OSError, where: Path) -> ConsoleError:
     return RecordError(f"The record in {where} failed: {reason}.", "Try another: --state DIR")
 
 
+def private_folder(folder: Path) -> None:
+    """Make the folder; what is missing above it is for this user alone, too."""
+    missing = [above for above in (folder, *folder.parents) if not above.exists()]
+    for above in reversed(missing):
+        above.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # a file in the way is said
+
+
 def set_aside(path: Path, size: int = RESERVE) -> None:
     """Claim disk blocks for later. Raises NoRoom, NotWritable."""
     with storing(path.parent):
@@ -141,9 +160,10 @@ def give_back(path: Path) -> bool:
 def write_private(path: Path, data: bytes) -> None:
     """A new file for this user alone, whole or not at all, on disk when it returns."""
     with storing(path.parent):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         part = path.with_name(f".{path.name}.part")
-        descriptor = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        part.unlink(missing_ok=True)  # left by a crash; or a link laid by somebody else
+        descriptor = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)

@@ -29,6 +29,18 @@ from console.views import RunView
 
 def line(event: Event, view: RunView) -> str:
     """What a person reads of an event; `view` is the run's after it."""
+    return plain(_line(event, view))
+
+
+def plain(text: str) -> str:
+    """The text with everything a terminal might obey replaced; line ends and tabs stay."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for char in text
+    )
+
+
+def _line(event: Event, view: RunView) -> str:
     match event:
         case RunStarted() as it:
             practice = "PRACTICE  " if it.practice else ""

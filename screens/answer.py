@@ -24,7 +24,13 @@ class Field(Input):
         self.cursor_blink = False
         self._seen_at: float | None = None
 
+    @property
+    def was_seen(self) -> bool:
+        """Has it been on the screen, so that it takes what is typed?"""
+        return self._seen_at is not None
+
     def on_mount(self) -> None:
+        self.focus()
         self.call_after_refresh(self._seen)
 
     def _seen(self) -> None:
@@ -81,9 +87,7 @@ class Answer(Horizontal):
         lines.styles.width = shown.cell_len
         lines.show(lambda _width, _height: (shown,))
         self.display = True
-        field = Field(secret=secret)
-        self.mount(field)
-        self.screen.set_focus(field)
+        self.mount(Field(secret=secret))
 
     def close(self) -> None:
         """Nothing is asked any more."""

@@ -19,7 +19,7 @@ from console.errors import ConsoleError
 from screens.answer import Answer
 from screens.lines import Draw, Lines, Style
 from screens.snapshot import Snapshot
-from screens.words import fit, line, rule
+from screens.words import fit, line, paragraph, rule
 
 if TYPE_CHECKING:
     from screens.app import Replug
@@ -32,6 +32,7 @@ NOTE = "note"
 class Page(Screen[None], inherit_bindings=False):
     """The base of every screen."""
 
+    AUTO_FOCUS = ""
     MANUAL: ClassVar[tuple[str, ...]] = ("bench",)
     """The pages of the manual that ? opens here."""
 
@@ -107,14 +108,21 @@ class Page(Screen[None], inherit_bindings=False):
         self.query_one("#foot", Lines).show(self._foot)
 
     def _foot(self, width: int, _height: int) -> tuple[Text, ...]:
-        if self._words:
-            said = fit(f" {self._words}", width).rstrip()
-            return rule(width), line((said, Style.CARE))
-        return rule(width), line(fit(f" {self.keys()}", width).rstrip())
+        said = paragraph(self._words, width, style=Style.CARE)
+        if len(said) > 1:
+            return said[0], line((fit(said[1].plain, width).rstrip(), Style.CARE))
+        keys = line(fit(f" {self.keys()}", width).rstrip())
+        return (rule(width), *(said or [keys]))
 
     def say(self, words: str) -> None:
         """One sentence in place of the key line, until the next key."""
         self._words = words
+        self.redraw()
+
+    def on_descendant_focus(self) -> None:
+        self.redraw()
+
+    def on_descendant_blur(self) -> None:
         self.redraw()
 
     def on_key(self) -> None:
@@ -165,7 +173,7 @@ class Page(Screen[None], inherit_bindings=False):
         self.console_app.open_manual(self.MANUAL)
 
     def action_dead(self) -> None:
-        self.console_app.open_manual(("dead",))
+        self.console_app.open_dead()
 
     def action_note(self) -> None:
         self.answer.open(NOTE, f"note{f', run {self.run_in_hand}' if self.run_in_hand else ''}")
@@ -199,7 +207,7 @@ class Page(Screen[None], inherit_bindings=False):
             report.export_to(state, run, "jsonl")
             return str(report.export_to(state, run, "html"))
 
-        self.send(write, lambda path: self.say(f"Exported: {path} (and .jsonl beside it)"))
+        self.send(write, lambda path: self.say(f"Exported, as .jsonl too: {path}"))
 
     def action_bell(self) -> None:
         app = self.console_app

@@ -5,31 +5,29 @@ The rule: plugging in changes this page and nothing else; only keys act.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from console.clock import MachineClock
-from console.practice import bus as practice
 from console.views import Row
 from screens import bench_page
 from screens.base import Page
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
 from screens.lines import Draw
+from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
 
 PANES = ("table", "detail", "lately")
 
 
-class BenchPage(Page):
+class BenchPage(PracticeHands, Page):
     """The first screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1,2,3,4,5,6,7,8,9", "choose", "choose a port"),
+        *(Binding(str(number), f"choose({number})", "choose a port") for number in range(1, 10)),
         Binding("down", "move(1)", "down"),
         Binding("up", "move(-1)", "up"),
         Binding("space,pagedown", "move(1)", "down"),
@@ -39,8 +37,7 @@ class BenchPage(Page):
         Binding("f", "flows", "flows"),
         Binding("e", "export", "export the last run of this port"),
         Binding("p", "practice", "practice hardware"),
-        Binding("x", "plug", "practice: plug or pull"),
-        Binding("y", "press", "practice: its buttons, into DFU mode"),
+        *PRACTICE_KEYS,
     ]
 
     def __init__(self) -> None:
@@ -79,10 +76,9 @@ class BenchPage(Page):
         """Esc on the first screen leads back to the table, never out."""
         self._look = replace(self._look, pane="table", offset=0)
 
-    def on_key(self, event: object = None) -> None:
-        super().on_key()
-
-    def key_1(self) -> None: ...
+    @property
+    def port_in_hand(self) -> str:
+        return self.look.port
 
     def _row(self) -> Row | None:
         port = self.look.port
@@ -144,23 +140,3 @@ class BenchPage(Page):
             self.say(f"There is real hardware here. Leave with q, then: {bench_page.PRACTICE_HINT}")
         else:
             self.console_app.go_practise(bench_page.PRACTICE_HINT.split()[-1])
-
-    def action_plug(self) -> None:
-        device = self.shot.device(self.look.port)
-        by_hand = practice.pull if device is not None and device.here else practice.plug
-        done = "Pulled." if by_hand is practice.pull else "Plugged in."
-        root, port = self.console_app.feed.state.root, self.look.port
-        self._by_hand(lambda: by_hand(root, MachineClock(), port), done)
-
-    def action_press(self) -> None:
-        root, port = self.console_app.feed.state.root, self.look.port
-        self._by_hand(
-            lambda: practice.press(root, MachineClock(), "dfu", port),
-            "You held MODE, tapped RESET, and let go of MODE at yellow.",
-        )
-
-    def _by_hand(self, act: Callable[[], None], done: str) -> None:
-        if self.shot.practice:
-            self.send(act, lambda _: self.say(done))
-        else:
-            self.say("That is for practice hardware; here your own hands plug and pull.")

@@ -13,21 +13,22 @@ from console.cards import DeviceCard, FlowCard
 from console.errors import NotPermitted
 from console.views import DeviceView, Lately, Row, RunView, clock_of
 from screens.lines import Style
-from screens.run_page import pull_line
+from screens.run_page import pull_line, trouble_lines
 from screens.snapshot import Snapshot
 from screens.words import (
     around,
     both_ends,
+    clamp,
     fit,
     line,
     paragraph,
+    port_words,
     rule,
     window,
-    wrap,
 )
 
-LATELY = 4
-"""Lines of the past; each line more costs its bytes at every hotplug, since all move down."""
+LATELY = 3
+"""Lines of the past. They do not move: moving them would cost each its bytes at every hotplug."""
 
 STYLE_OF_MARK = {"!": Style.CARE, "?": Style.CARE, "~": Style.GOOD}
 
@@ -70,12 +71,13 @@ def clock(shot: Snapshot, width: int) -> Text:
 
 def bench_lines(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Text]:
     """The page below the header."""
-    troubles = [text for words in shot.troubles for text in _trouble(words, width)]
+    troubles = [text for words in shot.troubles for text in trouble_lines(words, width)]
     table = max(4, min(len(shot.rows), height // 3))
     detail = height - len(troubles) - table - LATELY - 4
-    chosen = shot.device(look.port)
-    where = _port_words(chosen) if chosen else "what to do"
-    below = window(_detail(shot, chosen, width), detail, _offset(look, "detail"))
+    chosen, run = shot.device(look.port), shot.run_at(look.port)
+    where = chosen.label if chosen else ""
+    where = where or (port_words(look.port) if shot.rows else "what to do")
+    below = window(_detail(shot, chosen, run, width), detail, _offset(look, "detail"))
     return [
         rule(width, chosen=look.pane == "table"),
         *troubles,
@@ -83,8 +85,8 @@ def bench_lines(shot: Snapshot, look: BenchLook, width: int, height: int) -> lis
         *_padded(_table(shot, look, width, table), table),
         rule(width, where, look.pane == "detail"),
         *_padded(below, detail),
-        rule(width, "lately", look.pane == "lately"),
-        *window(_lately(shot, width), LATELY, _offset(look, "lately")),
+        rule(width, "lately (> is the newest)", look.pane == "lately"),
+        *_padded(_lately(shot, look, width), LATELY),
     ]
 
 
@@ -96,10 +98,6 @@ def _padded(lines: list[Text], height: int) -> list[Text]:
     return [*lines, *(Text("") for _ in range(height - len(lines)))]
 
 
-def _trouble(words: str, width: int) -> list[Text]:
-    return paragraph(words, width, " ! ", Style.DANGER, "   ")
-
-
 # --- the table ----------------------------------------------------------------------------
 
 
@@ -108,8 +106,8 @@ def _table_head(width: int) -> Text:
 
 
 def _columns(width: int, number: str, port: str, name: str, shown: str, job: str, then: str) -> str:
-    rest = fit(name, width - 45) + " " + fit(shown, 10) + " " + fit(job, 5) + " "
-    return (f" {number} " + fit(port, 11) + " " + rest + fit(then, 13)).rstrip()
+    rest = fit(name, width - 44) + " " + fit(shown, 10) + " " + fit(job, 5) + " "
+    return (f"{number} " + fit(port, 10) + " " + rest + fit(then, 12)).rstrip()
 
 
 def _table(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Text]:
@@ -121,10 +119,11 @@ def _table(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Tex
 
 def _row(row: Row, chosen: bool, width: int) -> Text:
     number = f">{row.number}" if chosen else f" {row.number}"
-    port = row.label or f"port {row.port}"
-    then = row.next if len(row.next) <= 11 else "see below"
-    name = row.name if row.here or row.mark != "." else row.name
-    words = _columns(width, number.rjust(2), port, name, row.shown, row.job, f"{row.mark} {then}")
+    port = row.label or port_words(row.port)
+    then = row.next if row.run or len(row.next) <= 10 else "see below"
+    words = _columns(
+        width, number.ljust(2), port, row.name, row.shown, row.job, f"{row.mark} {then}"
+    )
     style = Style.STRONG if chosen else STYLE_OF_MARK.get(row.mark, Style.PLAIN)
     return line((words, style))
 
@@ -132,45 +131,48 @@ def _row(row: Row, chosen: bool, width: int) -> Text:
 # --- the device in hand --------------------------------------------------------------------
 
 
-def _port_words(device: DeviceView) -> str:
-    return device.label or f"port {device.port}"
-
-
-def _detail(shot: Snapshot, device: DeviceView | None, width: int) -> list[Text]:
+def _detail(
+    shot: Snapshot, device: DeviceView | None, run: RunView | None, width: int
+) -> list[Text]:
+    if device is None and run is not None:
+        return [*paragraph(run.name, width, style=Style.STRONG), *_its_run(run, width)]
     if device is None:
         words = EMPTY_PRACTICE if shot.practice else EMPTY
         return [text for sentence in words for text in paragraph(sentence, width)]
-    run = shot.run_at(device.port)
     card = shot.cards.get(device.port)
+    ids = f"{device.vid}:{device.pid}  {device.maker}  {device.product}  {device.speed}"
     return [
         *_who(device, card, width),
         *_not_permitted(device, width),
         *(_its_run(run, width) if run else ()),
-        *(_flows(card, width) if card and not run else ()),
+        *(_offers(card, width) if card and not run else ()),
+        *_entry("USB", ids, width),
     ]
 
 
 def _who(device: DeviceView, card: DeviceCard | None, width: int) -> list[Text]:
+    """What changes with a hotplug stands on a short line of its own: it costs bytes."""
     since = clock_of(device.since, seconds=True)
-    shown = f"{device.shown or 'here'} since" if device.here else "unplugged at"
-    about = card.about if card and device.here else ""
-    ids = f"{device.vid}:{device.pid}  {device.maker}  {device.speed}".strip()
+    here = f" {device.shown or 'here'} since {since}"
+    away = f" AWAY since {since}. It was:"
+    about = card.about if card else ""
     return [
-        *paragraph(f"{device.name}, {shown} {since}. {about}", width, style=Style.STRONG),
-        *(_entry("USB", ids, width)),
-        *(_entry("Next", device.next, width) if device.here else ()),
+        line((f" {' '.join(device.name.split())}", Style.STRONG)),
+        line(here) if device.here else line((away, Style.CARE)),
+        *paragraph(about, width),
+        *_entry("Next", device.next, width),
     ]
 
 
 def _entry(head: str, words: str, width: int) -> list[Text]:
-    return paragraph(words, width, f" {head:<12} ", rest=" " * 14) if words.strip() else []
+    return paragraph(words, width, f" {head:<10} ", rest=" " * 12) if words.strip() else []
 
 
 def _not_permitted(device: DeviceView, width: int) -> list[Text]:
     closed = [node for node in device.nodes if not node.may_open]
     said = [f"{node.path} may not be opened: {node.why}" for node in closed]
     advice = [NotPermitted.advice_by_default] if closed else []
-    return [text for words in (*said, *advice) for text in _trouble(words, width)]
+    return [text for words in (*said, *advice) for text in trouble_lines(words, width)]
 
 
 def _its_run(run: RunView, width: int) -> list[Text]:
@@ -182,34 +184,54 @@ def _its_run(run: RunView, width: int) -> list[Text]:
     ]
 
 
-def _flows(card: DeviceCard, width: int) -> list[Text]:
+def _offers(card: DeviceCard, width: int) -> list[Text]:
+    """Each flow on one line; then what each needs."""
     if not card.flows:
         return paragraph("No flow is offered for it.", width)
-    return [text for number, flow in enumerate(card.flows, 1) for text in _flow(number, flow, width)]
+    room = max(len(flow.title) for flow in card.flows)
+    numbered = tuple(enumerate(card.flows, start=1))
+    short = [
+        line(fit(f" f {n} {fit(flow.title, room)}  {flow.about}", width).rstrip())
+        for n, flow in numbered
+    ]
+    return [*short, *(text for n, flow in numbered for text in _needs(n, flow, width))]
 
 
-def _flow(number: int, flow: FlowCard, width: int) -> list[Text]:
-    head = paragraph(f"{flow.title}. {flow.about}", width, f" f {number} ", rest=" " * 5)
-    ready = "  ".join(flow.ready)
+def _needs(number: int, flow: FlowCard, width: int) -> list[Text]:
     return [
-        *head,
-        *_entry("  Have ready", ready, width),
-        *_entry("  Hands", flow.hands, width),
-        *_entry("  Keeps", flow.keeps, width),
+        *_entry(f"Flow {number}", f"{flow.title}. {flow.about}", width),
+        *_entry("Have ready", "  ".join(flow.ready), width),
+        *_entry("Hands", flow.hands, width),
+        *_entry("Keeps", flow.keeps, width),
     ]
 
 
 # --- the past -----------------------------------------------------------------------------
 
 
-def _lately(shot: Snapshot, width: int) -> list[Text]:
+def _lately(shot: Snapshot, look: BenchLook, width: int) -> list[Text]:
+    """Newest first while the pane is in hand; otherwise a new line takes the oldest one's place."""
+    past = shot.bench.lately
+    if look.pane == "lately":
+        first = clamp(look.offset, len(past), LATELY)
+        return [_happened(one, width) for one in past[::-1][first : first + LATELY]]
+    places, count = [Text("") for _ in range(LATELY)], shot.bench.happened
+    for age, one in enumerate(past[: -LATELY - 1 : -1]):
+        places[(count - age - 1) % LATELY] = _happened(one, width - 8, newest=age == 0)
+    return places
+
+
+def _happened(past: Lately, width: int, newest: bool = False) -> Text:
+    mark = ">" if newest else " "
+    port = fit(port_words(past.port), 10) + " " if past.port else ""
+    return line(fit(f"{mark}{clock_of(past.at, True)}  {port}{past.text}", width).rstrip())
+
+
+def welcome_back(shot: Snapshot) -> str:
+    """What to say first to somebody whose line was dropped; "" if it was not."""
     since, until = shot.away
-    away = f" You were away {clock_of(since, True)} - {clock_of(until, True)} (line dropped)."
-    lines = [_happened(past, width) for past in reversed(shot.bench.lately)]
-    return [line((away, Style.CARE)), *lines] if since else lines
-
-
-def _happened(past: Lately, width: int) -> Text:
-    port = fit(f"port {past.port}" if past.port else "", 11)
-    words = f" {clock_of(past.at, True)}  {port} {past.text}"
-    return line(wrap(words, 10_000, "")[0] if not port.strip() else fit(words, width).rstrip())
+    if not since:
+        return ""
+    happened = sum(since < past.at <= until for past in shot.bench.lately)
+    count = f"{happened} lines under lately are new." if happened else "Nothing happened meanwhile."
+    return f"You were away {clock_of(since, True)} - {clock_of(until, True)}. {count}"

@@ -12,6 +12,8 @@ from console.events import PlannedStep
 from screens.lines import Style
 from screens.words import fit, line, paragraph, rule
 
+CONSENT = "Starting is no consent: nothing is erased or written before you typed it."
+
 KINDS = {
     "confirm": "you type yes",
     "typed": "you type what it names",
@@ -46,7 +48,9 @@ def flow_lines(flow: FlowCard, width: int) -> list[Text]:
         *[_step(number, step, width) for number, step in enumerate(flow.plan, start=1)],
         Text(""),
         *_questions(flow.questions, width),
-        *paragraph("Starting is no consent: nothing is erased or written before you typed it.", width),
+        *paragraph(
+            "Starting is no consent: nothing is erased or written before you typed it.", width
+        ),
     ]
 
 

@@ -22,7 +22,7 @@ from console.errors import ConsoleError
 from console.picture import Picture
 from console.run import Request
 from console.state import State
-from screens.snapshot import Snapshot, card_from
+from screens.snapshot import NOT_SHOWN, Snapshot, card_from
 
 CALM = 0.5
 """Seconds between two pictures when nothing but progress has changed."""
@@ -47,10 +47,11 @@ class Follower:
         self._since = _now()
         self._link = link.reach(state, listen=True, screen=f"{self.by} {os.getpid()}")
         self._picture = Picture(state, str(self._link.hello["journal"]))
-        self._cards: dict[str, tuple[str, DeviceCard]] = {}
+        absent = card_from(self._link.ask("card", device=NOT_SHOWN, not_shown=True))
+        self._cards: dict[str, tuple[str, DeviceCard]] = {NOT_SHOWN: ("", absent)}
         self._gone = ""
 
-    def begin(self, show: Callable[[Snapshot], None]) -> None:
+    def begin(self, show: Callable[[Snapshot], object]) -> None:
         threading.Thread(target=self._follow, args=(show,), name="follower", daemon=True).start()
 
     def ask(self, do: str, **fields: Any) -> Any:
@@ -64,7 +65,7 @@ class Follower:
 
     # --- its thread ----------------------------------------------------------------------
 
-    def _follow(self, show: Callable[[Snapshot], None]) -> None:
+    def _follow(self, show: Callable[[Snapshot], object]) -> None:
         while True:
             self._fetch_cards()
             show(self._snapshot())

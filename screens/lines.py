@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style as RichStyle
 from rich.text import Text
@@ -63,20 +64,19 @@ class Lines(Widget):
         before = self._drawn
         self._drawn = tuple(self._draw(width, height))[:height]
         changed = [
-            Region(0, y, min(max(_length(before, y), _length(self._drawn, y)), width), 1)
+            Region(0, y, min(_changed_cells(_line(before, y), _line(self._drawn, y)), width), 1)
             for y in range(height)
-            if _line(before, y) != _line(self._drawn, y)
         ]
-        if changed:
-            self.refresh(*(region for region in changed if region.width))
+        regions = [region for region in changed if region.width]
+        if regions:
+            self.refresh(*regions)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines as they are: no padding, no background, nothing that was not asked for."""
         return [self.render_line(y).crop(crop.x, crop.right) for y in crop.line_range]
 
     def render_line(self, y: int) -> Strip:
-        text = _line(self._drawn, y)
-        segments = text.render(self.app.console, end="") if text is not None else ()
+        segments = _line(self._drawn, y).render(self.app.console, end="")
         strip = Strip(self._plainly(segment) for segment in segments)
         return strip.adjust_cell_length(self.size.width, RichStyle.null())
 
@@ -85,9 +85,16 @@ class Lines(Widget):
         return Segment(segment.text, style.without_color if self.app.no_color else style)
 
 
-def _line(lines: tuple[Text, ...], y: int) -> Text | None:
-    return lines[y] if y < len(lines) else None
+def _line(lines: tuple[Text, ...], y: int) -> Text:
+    return lines[y] if y < len(lines) else Text("")
 
 
-def _length(lines: tuple[Text, ...], y: int) -> int:
-    return lines[y].cell_len if y < len(lines) else 0
+def _changed_cells(before: Text, after: Text) -> int:
+    """Cells from the left up to the last one that differs; what stands behind is not sent."""
+    if before == after:
+        return 0
+    old, new = before.plain, after.plain
+    if before.spans != after.spans or before.cell_len != after.cell_len or len(old) != len(new):
+        return max(before.cell_len, after.cell_len)
+    last = max(at for at, (was, now) in enumerate(zip(old, new, strict=True)) if was != now)
+    return max(cell_len(old[: last + 1]), cell_len(new[: last + 1]))

@@ -20,7 +20,7 @@ from console.views import (
     meanwhile,
 )
 from screens.lines import Style
-from screens.words import around, fit, line, paragraph, rule, span
+from screens.words import around, fit, line, paragraph, port_words, rule, span
 
 STYLE_OF_MARK = {"x": Style.GOOD, "~": Style.STRONG, "?": Style.CARE, "!": Style.DANGER}
 
@@ -38,22 +38,22 @@ class RunLook:
     progress: Progress | None = None
     now: float = 0.0
     away: tuple[str, str] = ("", "")
-    offset: int = 0
+    troubles: tuple[str, ...] = ()
 
 
 def header(view: RunView, width: int) -> Text:
-    """Where, what, on which device, for which job."""
-    practice = line((" PRACTICE ", Style.CHOSEN)) if view.practice else Text("")
+    """Where, what, for which job, on which device."""
+    practice = " PRACTICE " if view.practice else ""
+    flow = view.flow.partition(".")[2].upper()
     job = f"  job {view.job}" if view.job else ""
-    title = line((f"  {view.title.upper()}", Style.STRONG), f"  {view.name}{job}")
-    left = Text.assemble(line(f" port {view.port}"), title)
-    left.truncate(width - practice.cell_len, overflow="ellipsis")
-    return Text.assemble(practice, left)
+    where, name = port_words(view.port), " ".join(view.name.split())
+    rest = fit(f"{job}  {name}", max(4, width - len(f"{practice} {where}  {flow}")))
+    return line((practice, Style.CHOSEN), f" {where}  ", (flow, Style.STRONG), rest)
 
 
 def clock(view: RunView, width: int) -> Text:
     """The run, and when something last happened in it."""
-    return line(f"run {view.run}  {clock_of(view.at, seconds=True)} ".rjust(width))
+    return line(f"run {view.run} {clock_of(view.at, seconds=True)} ".rjust(width))
 
 
 def run_lines(view: RunView, look: RunLook, width: int, height: int) -> list[Text]:
@@ -61,15 +61,21 @@ def run_lines(view: RunView, look: RunLook, width: int, height: int) -> list[Tex
     pull = pull_line(view, width)
     asked = question_lines(view.question, width) if view.question else []
     turn = [*_hands(view, width), *_waiting(view, look, width)]
-    fixed = len(pull) + len(asked) + len(turn) + 2
+    troubles = [text for words in look.troubles for text in trouble_lines(words, width)]
+    fixed = len(pull) + len(asked) + len(turn) + len(troubles) + 2
     room = height - fixed
-    plan = _plan(view, width, max(3, min(len(view.steps), room - 4)))
+    plan = _plan(view, width, max(3, min(len(view.steps), room - 6)))
     said = _said(view, look, width, max(0, room - len(plan) - 2))
     blank = [Text("")]
-    top = [rule(width), *plan, rule(width), *pull]
+    top = [rule(width), *troubles, *plan, rule(width), *pull]
     below = [*(blank if turn else []), *turn, *(blank if said else []), *said]
     gap = height - len(top) - len(below) - len(asked)
     return [*top, *below, *(blank * max(0, gap)), *asked]
+
+
+def trouble_lines(words: str, width: int) -> list[Text]:
+    """What is wrong with the bench itself, or with a permission."""
+    return paragraph(words, width, " ! ", Style.DANGER, "   ")
 
 
 # --- the plan -----------------------------------------------------------------------------
@@ -86,6 +92,7 @@ def _plan(view: RunView, width: int, height: int) -> list[Text]:
 
 def _step(number: int, step: StepView, room: int, width: int) -> Text:
     tail = step.found or (step.usual if step.mark in " ~?" else "")
+    room = max(room, min(len(step.title), width - 9 - len(tail)))
     words = f" {step.mark} {number:>2} {fit(step.title, room)}  {tail}"
     return line((fit(words, width).rstrip(), STYLE_OF_MARK.get(step.mark, Style.PLAIN)))
 
@@ -112,12 +119,13 @@ def _hands(view: RunView, width: int) -> list[Text]:
     if not view.checklist:
         return []
     boxes = {"x": "[x]", "<": "[ ]", " ": "[ ]"}
-    lines = [line((f" YOUR HANDS, port {view.port}:", Style.STRONG))]
+    where = f", {port_words(view.port)}" if view.port else ""
+    lines = [line((f" YOUR HANDS{where}:", Style.STRONG))]
     for hand in view.checklist:
         now = hand.mark == "<"
         words = f"{hand.text}   <--- NOW" if now else hand.text
         style = Style.STRONG if now else Style.PLAIN
-        lines += paragraph(words, width, f"   {boxes[hand.mark]} ", style, " " * 7)
+        lines += paragraph(words, width, f"   {boxes.get(hand.mark, hand.mark)} ", style, " " * 7)
     return lines
 
 

@@ -16,6 +16,9 @@ from console.run import Request
 from console.state import State
 from console.views import BenchView, DeviceView, Row, RunView, rows
 
+NOT_SHOWN = ""
+"""The port of a device that does not appear; what can be done with it has a card too."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -69,7 +72,7 @@ class Feed(Protocol):
     state: State
     by: str
 
-    def begin(self, show: Callable[[Snapshot], None]) -> None:
+    def begin(self, show: Callable[[Snapshot], object]) -> None:
         """From now on call `show` with each newest snapshot, from another thread."""
 
     def ask(self, do: str, **fields: Any) -> Any:

@@ -52,8 +52,10 @@ class TextPage(Page):
 
 
 def _as_written(words: str, width: int) -> list[Text]:
-    """A line with its own indent kept; a heading stands out."""
+    """A line as it stands if it fits; a heading stands out."""
     if words.startswith("#"):
         return [line((" " + words.lstrip("# "), Style.STRONG))]
+    if len(words) < width:
+        return [line(f" {words}")]
     indent = " " * (1 + len(words) - len(words.lstrip()))
-    return paragraph(words, width, indent) or [Text("")]
+    return paragraph(words, width, indent)

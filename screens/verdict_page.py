@@ -30,12 +30,12 @@ def whole_verdict(view: RunView, ended: RunEnded, width: int) -> list[Text]:
         *paragraph(ended.sentence, width, style=Style.STRONG),
         *paragraph(ended.advice, width),
         *_if_left_half(ended, width),
-        *_each(" Proof       ", ended.proof, width),
-        *_each(" ! Warning   ", ended.warnings, width),
-        *_each(" Still to do ", ended.to_do, width),
-        *_each(" Kept        ", tuple(map(_kept, view.artefacts)), width),
+        *_each(" Proof:       ", ended.proof, width),
+        *_each(" ! Warning:   ", ended.warnings, width),
+        *_each(" Still to do: ", ended.to_do, width),
+        *_each(" Kept:        ", tuple(map(_kept, view.artefacts)), width),
         Text(""),
-        *[text for n, step in enumerate(view.steps, 1) for text in _step(n, step, width)],
+        *[text for n, step in enumerate(view.plan, 1) for text in _step(n, step, width)],
     ]
 
 

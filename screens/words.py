@@ -13,6 +13,7 @@ from rich.text import Text
 
 from screens.lines import Style
 
+
 def harmless(words: str) -> str:
     """The words without control characters; line ends become spaces."""
     return "".join(c if c.isprintable() else " " for c in words)
@@ -24,6 +25,11 @@ def fit(words: str, width: int) -> str:
     if cell_len(words) > width >= 4:
         words = set_cell_size(words, width - 2) + ".."
     return set_cell_size(words, width)
+
+
+def port_words(port: str) -> str:
+    """A port as a person reads it; a device that is not shown has none yet."""
+    return f"port {port}" if port else "not shown"
 
 
 def line(*parts: str | tuple[str, Style]) -> Text:

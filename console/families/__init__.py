@@ -16,6 +16,7 @@ from console.errors import NoSuchFlow
 from console.events import Device
 from console.flow import Flow
 from console.hardware.simulated import Scenario
+from console.history import Unit, serial
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,16 @@ class Mode:
 
 @dataclass(frozen=True)
 class Family:
-    """What kind of thing it is: how it is recognised, its modes, its flows."""
+    """What kind of thing it is: how it is recognised, its modes, its flows.
+
+    `unit` names the very unit in each of its modes ("" where a mode shows nothing of it).
+    """
 
     name: str
     title: str
     modes: tuple[Mode, ...]
     flows: tuple[Flow, ...]
+    unit: Unit = serial
 
     def mode_of(self, device: Device) -> Mode | None:
         """The mode whose ids the device shows."""

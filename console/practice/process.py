@@ -80,10 +80,10 @@ class PracticeProcess:
         threading.Thread(target=self._tick, daemon=True).start()
         try:
             while not self._stopping:
-                heard = select.select([listener, self._stop_heard], [], [], self._idle)[0]
-                if listener in heard:
+                sources = [listener, self._stop_heard]
+                if listener in select.select(sources, [], [], self._idle_in())[0]:
                     self._accept(listener)
-                elif self._is_idle():
+                elif not self._connections and self._idle_in() == 0:
                     break
         finally:
             self.end()
@@ -95,9 +95,11 @@ class PracticeProcess:
             self._connections.add(connection)
         threading.Thread(target=connection.serve, daemon=True).start()
 
-    def _is_idle(self) -> bool:
-        alone = self._clock.monotonic() - self._alone_since
-        return not self._connections and alone >= self._idle
+    def _idle_in(self) -> float:
+        """Seconds until it has been alone for long enough, if nobody comes."""
+        if self._connections:
+            return self._idle
+        return max(0.0, self._alone_since + self._idle - self._clock.monotonic())
 
     def _tick(self) -> None:
         """Bring devices back when their time has come, and keep every change."""
@@ -150,7 +152,8 @@ class PracticeProcess:
         with self._publishing:
             self._connections.discard(connection)
             self._alone_since = self._clock.monotonic()
-        self._wake.put(None)
+        if connection.has_held:
+            self._wake.put(None)
 
 
 class Connection:
@@ -209,6 +212,11 @@ class Connection:
             answer = pack_error(BadUsage("The practice hardware does not understand this."))
         if answer is not None:
             self.send({"id": message["id"], **answer})
+
+    @property
+    def has_held(self) -> bool:
+        """Has it changed anything in a device?"""
+        return self._held is not None
 
     def _end(self) -> None:
         self._transfers.shutdown(wait=False, cancel_futures=True)

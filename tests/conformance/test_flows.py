@@ -122,6 +122,20 @@ def test_the_first_backup_stays_the_backup_when_a_repair_is_continued(tmp_path):
         assert f"{second.run}-private-key-slot.bin" not in vault
 
 
+def test_a_broken_off_repair_is_continued_whatever_serial_the_unit_shows_now(tmp_path):
+    """Plugged in again it starts its firmware, which shows another serial than its bootloader."""
+    with workshop(tmp_path, "core-unplug-mid-write") as shop:
+        first = shop.run()
+        shop.bus.plug("1-1")
+        shop.bench.look_again()
+        (shown,) = shop.bench.present()
+        second = shop.run()
+
+        assert first.device.serial != shown.serial
+        assert first.run == second.continues
+        assert "repaired" == second.verdict
+
+
 def test_a_dead_external_memory_is_proven_by_one_erase_only(tmp_path):
     """Case 3: the verdict in minutes, with the evidence, and no second erase."""
     with workshop(tmp_path, "case-3") as shop:

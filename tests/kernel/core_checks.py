@@ -50,7 +50,7 @@ def rekey() -> tuple[int, dict]:
 def in_mode(table: Table, mode: Mode) -> None:
     """The Core is in its port in that mode, brought there by its buttons if need be."""
     wait_for(lambda: not in_transit(table), "the Core")
-    if table.core_export.connection is None:
+    if table.core.away is not None:
         table.plug_core()
     if table.core.mode is not mode:
         table.core_export.press("dfu" if mode is Mode.DFU else "reset")
@@ -82,6 +82,7 @@ def assert_key(raw: bytes) -> None:
 
 
 def a_core_is_listed_by_its_port(table: Table) -> None:
+    table.plug_core()
     in_mode(table, Mode.DFU)
     done = replug("devices", "--json")
     assert done.returncode == 0, done

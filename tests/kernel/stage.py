@@ -45,7 +45,7 @@ def make_image(folder: Path) -> Path:
         shutil.copytree(CHECKOUT / part, inside(tree, CHECKOUT) / part)
     compileall.compile_dir(inside(tree, CHECKOUT), quiet=1)
     make = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(tree), str(image), "500M"]
-    subprocess.run(make, check=True)
+    subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(tree)
     return image
 
@@ -54,26 +54,36 @@ def inside(tree: Path, place: Path) -> Path:
     return tree / place.relative_to("/")
 
 
-def script(image: Path, results: Path, word: str) -> str:
+def script(results: Path, word: str) -> str:
     """What the guest's shell does: Python's files from the image, then the checks."""
     mounts = [f"mount --bind /mnt{place} {place}" for place in (STDLIB, ENVIRONMENT, CHECKOUT)]
     checks = [sys.executable, str(CHECKOUT / "tests/kernel/guest.py"), str(results), word]
     run = shlex.join(["env", "-u", "PYTHONPYCACHEPREFIX", f"PYTHONPATH={CHECKOUT}", *checks])
-    return " && ".join(["dmesg -n 4", f"mount -o ro,loop {image} /mnt", *mounts, run])
+    return " && ".join(["dmesg -n 4", "mount -o ro /dev/vda /mnt", *mounts, run])
 
 
-def boot(vmlinuz: Path, command: str, results: Path) -> None:
-    """Run the command in a guest on this machine's own files; its console goes to ours."""
+def boot(vmlinuz: Path, image: Path, command: str, results: Path) -> None:
+    """Run the command in a guest on this machine's own files, and show its console."""
     vng = ["vng", "--run", str(vmlinuz), "--user", "root", "--disable-kvm", "--force-9p"]
-    vng += ["--cpus", "2", "--memory", "1G", "--rwdir", str(results), "--exec", command]
+    vng += ["--cpus", "2", "--memory", "1G", "--disk", str(image)]
+    vng += ["--rwdir", str(results), "--exec", command]
+    # Through a pipe: given a file, the emulator would write from its beginning, over our log.
     with subprocess.Popen(
-        vng, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True
+        vng,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        start_new_session=True,
+        errors="replace",
     ) as emulator:
         try:
-            emulator.wait(LIMIT)
+            console, _ = emulator.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
             print(f"the guest did not end within {LIMIT:g} s")
             os.killpg(emulator.pid, signal.SIGKILL)
+            console, _ = emulator.communicate()
+    print("\n".join(line.strip() for line in console.splitlines() if line.strip()), flush=True)
 
 
 def judge(results: Path, expected: list[str]) -> list[str]:
@@ -96,9 +106,9 @@ def main(vmlinuz: Path, word: str = "") -> int:
         results = Path(name) / "results"
         results.mkdir()
         began = time.monotonic()
-        command = script(make_image(Path(name)), results, word)
+        image = make_image(Path(name))
         print(f"image: {time.monotonic() - began:.0f} s", flush=True)
-        boot(vmlinuz, command, results)
+        boot(vmlinuz, image, script(results, word), results)
         bad = judge(results / "results.jsonl", expected)
     print(f"{len(expected) - len(bad)} of {len(expected)} checks in the guest are ok")
     return 1 if bad else 0

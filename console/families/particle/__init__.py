@@ -1,11 +1,21 @@
 """Particle's first generation, the Spark Core: recognised by its ids, repaired in DFU mode."""
 
+from console.events import Device
 from console.families import Family, Mode
+from console.families.particle import keys
 from console.families.particle.check import CHECK
 from console.families.particle.rekey import REKEY
 
+
+def unit(device: Device) -> str:
+    """The bootloader's serial; a firmware may show the device id from which that derives."""
+    identity = keys.device_id(device.serial)
+    return keys.serial_of(identity) if identity else device.serial.upper()
+
+
 FAMILY = Family(
     name="particle",
+    unit=unit,
     title="Spark Core",
     modes=(
         Mode(

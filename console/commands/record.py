@@ -1,0 +1,88 @@
+"""The commands about what is kept: the record of a run, and the vault.
+
+The rule: what lies in the vault is named, measured and deleted here; never shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from console.commands.words import say, say_json
+from console.errors import BadUsage, RecordError
+from console.state import State, storing
+
+Given = argparse.Namespace
+
+
+def export(given: Given, state: State) -> int:
+    """Hand over the record of a run."""
+    from console import report
+
+    run_id = report.resolve_run(state, given.run)
+    to = Path(given.to or "-")
+    if given.to and given.to != "-" and (to.is_file() or not to.exists()):
+        say(str(_into(state, run_id, given.format, to)))
+        return 0
+    data = report.export(state, run_id, given.format)
+    if given.to and given.to != "-":
+        with storing(to):  # a pipe or a terminal is written to, never replaced by a file
+            to.write_bytes(data)
+    elif sys.stdout is not None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    return 0
+
+
+def _into(state: State, run_id: str, fmt: str, to: Path) -> Path:
+    from console import report
+
+    try:
+        return report.export_to(state, run_id, fmt, to)
+    except RecordError as error:
+        error.advice = "Name another place: --to FILE"
+        raise
+
+
+def vault_files(state: State) -> dict[str, Path]:
+    """What lies in the vault, by name."""
+    try:
+        entries = sorted(state.vault.iterdir())
+    except FileNotFoundError:
+        return {}
+    return {entry.name: entry for entry in entries if not entry.name.startswith(".")}
+
+
+def vault_list(given: Given, state: State) -> int:
+    """What lies in the vault: names, sizes, digests; never contents."""
+    import hashlib
+
+    found = []
+    for name, path in vault_files(state).items():
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        run_id = name.partition("-")[0]
+        found.append({"name": name, "run": run_id, "size": len(data), "sha256": digest})
+    if given.json:
+        say_json(found)
+        return 0
+    if not found:
+        say("The vault is empty.")
+    for kept in found:
+        say(f"{kept['name']}  run {kept['run']}  {kept['size']} bytes  sha256 {kept['sha256']}")
+    return 0
+
+
+def vault_delete(given: Given, state: State) -> int:
+    """Delete backups for good; all of the names, or none."""
+    files = vault_files(state)
+    names = dict.fromkeys(given.name)
+    unknown = [name for name in names if name not in files]
+    if unknown:
+        raise BadUsage(f"There is no {unknown[0]} in the vault.", "See it: replug vault list")
+    for name in names:
+        with storing(state.vault):
+            files[name].unlink()
+        say(f"{name} is deleted.")
+    return 0

@@ -1,0 +1,281 @@
+"""The view of the bench, its fold, and the rows of its table; made of records and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from console.events import (
+    BenchStarted,
+    BenchStopped,
+    BusChanged,
+    Device,
+    DeviceChanged,
+    DevicePlugged,
+    DeviceUnplugged,
+    Node,
+    Noted,
+    RunClosed,
+    RunOpened,
+    ScreenBack,
+    ScreenLost,
+)
+from console.journal import Record
+from console.views.clock import clock_of
+from console.views.run import RunView
+
+LATELY = 40
+"""How many past lines a bench view remembers."""
+
+
+@dataclass(frozen=True)
+class DeviceView:
+    """One port of the bench: what is in it, or what was in it last."""
+
+    port: str
+    label: str
+    vid: str
+    pid: str
+    serial: str
+    product: str
+    maker: str
+    speed: str
+    name: str
+    shown: str
+    mode: str
+    families: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    next: str
+    since: str
+    here: bool
+    visit: str
+
+    @property
+    def may_open(self) -> bool:
+        return all(node.may_open for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class Lately:
+    """One past line of the bench."""
+
+    at: str
+    port: str
+    text: str
+
+
+@dataclass(frozen=True)
+class BenchView:
+    """All of the bench. `troubles` maps a bus to its state in words; `runs` are the open ones.
+
+    `happened` counts every line that `lately` ever got; it only remembers the last ones.
+    """
+
+    started: str = ""
+    at: str = ""
+    practice: str = ""
+    running: bool = False
+    devices: tuple[DeviceView, ...] = ()
+    runs: Mapping[str, RunOpened] = field(default_factory=dict)
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    lately: tuple[Lately, ...] = ()
+    happened: int = 0
+    lost_at: str = ""
+    away: tuple[str, str] = ("", "")
+
+    @property
+    def here(self) -> tuple[DeviceView, ...]:
+        return tuple(device for device in self.devices if device.here)
+
+    def at_port(self, port: str) -> DeviceView | None:
+        return next((device for device in self.devices if device.port == port), None)
+
+
+def bench_view(records: Iterable[Record]) -> BenchView:
+    """The whole fold."""
+    view = BenchView()
+    for record in records:
+        view = fold_bench(view, record)
+    return view
+
+
+def fold_bench(view: BenchView, record: Record) -> BenchView:
+    """The view after one more record."""
+    view = replace(view, at=record.at)
+    match record.event:
+        case BenchStarted() as event:
+            past = BenchView(lately=view.lately, happened=view.happened, lost_at=view.lost_at)
+            return replace(
+                past, started=record.at, at=record.at, practice=event.practice, running=True
+            )
+        case BenchStopped():
+            return replace(view, running=False)
+        case DevicePlugged() as event:
+            return _plugged(view, record, event)
+        case DeviceUnplugged() as event:
+            return _unplugged(view, record, event)
+        case DeviceChanged() as event:
+            return _changed(view, event.device)
+        case BusChanged() as event:
+            return replace(view, troubles={**view.troubles, event.bus: event.state})
+        case RunOpened() as event:
+            view = replace(view, runs={**view.runs, event.run: event})
+            return _lately(view, record, event.port, f"run {event.run} began: {event.flow}")
+        case RunClosed() as event:
+            return _run_closed(view, record, event)
+        case ScreenLost():
+            return _lately(replace(view, lost_at=record.at), record, "", "a screen's line dropped")
+        case ScreenBack() as event:
+            return replace(view, lost_at="", away=(event.since, record.at))
+        case Noted() as event:
+            return _lately(view, record, "", f"note: {event.text}")
+        case _:
+            return view
+
+
+def _plugged(view: BenchView, record: Record, event: DevicePlugged) -> BenchView:
+    device = device_view(event, record.at)
+    rest = tuple(other for other in view.devices if other.port != device.port)
+    before = view.at_port(device.port)
+    devices = tuple(sorted((*rest, device), key=lambda known: port_order(known.port)))
+    verb = "came back" if before is not None and not before.here else "plugged in"
+    shown = f" as {device.shown}" if device.shown else ""
+    text = f"{verb}{shown}: {device.name}"
+    return _lately(replace(view, devices=devices), record, device.port, text)
+
+
+def device_view(event: DevicePlugged, since: str) -> DeviceView:
+    """The view of a device that has just been seen."""
+    device = event.device
+    return DeviceView(
+        device.port,
+        "",
+        device.vid,
+        device.pid,
+        device.serial,
+        device.product,
+        device.maker,
+        device.speed,
+        event.name,
+        event.shown,
+        event.mode,
+        event.families,
+        device.nodes,
+        event.next,
+        since,
+        True,
+        device.visit,
+    )
+
+
+def _unplugged(view: BenchView, record: Record, event: DeviceUnplugged) -> BenchView:
+    devices = tuple(
+        replace(device, here=False, since=record.at, nodes=())
+        if device.port == event.port and device.visit == event.visit
+        else device
+        for device in view.devices
+    )
+    text = f"unplugged: {event.name or 'a device'}"
+    return _lately(replace(view, devices=devices), record, event.port, text)
+
+
+def _changed(view: BenchView, device: Device) -> BenchView:
+    devices = tuple(
+        replace(known, nodes=device.nodes, serial=device.serial, product=device.product)
+        if known.visit == device.visit and known.port == device.port
+        else known
+        for known in view.devices
+    )
+    return replace(view, devices=devices)
+
+
+def _run_closed(view: BenchView, record: Record, event: RunClosed) -> BenchView:
+    opened = view.runs.get(event.run)
+    runs = {run: known for run, known in view.runs.items() if run != event.run}
+    port = opened.port if opened else ""
+    text = f"run {event.run}: {event.verdict}. {event.sentence}"
+    return _lately(replace(view, runs=runs), record, port, text)
+
+
+def _lately(view: BenchView, record: Record, port: str, text: str) -> BenchView:
+    lately = (*view.lately, Lately(record.at, port, text))[-LATELY:]
+    return replace(view, lately=lately, happened=view.happened + 1)
+
+
+def port_order(port: str) -> tuple[int, ...]:
+    """Ports in the order a person counts them: 1-2 before 1-10."""
+    return tuple(int(part) for part in port.replace("-", ".").split(".") if part.isdigit())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the bench's table. `mark` and `next` say the same as any colour does."""
+
+    number: str
+    port: str
+    label: str
+    name: str
+    shown: str
+    job: str
+    mark: str
+    next: str
+    run: str
+    here: bool
+
+
+def rows(bench: BenchView, runs: Mapping[str, RunView]) -> tuple[Row, ...]:
+    """The table of the bench: devices joined with the runs that are open on them.
+
+    A run whose device is not shown (yet) has a line of its own, the last.
+    """
+    by_port = {run.port: run for run in runs.values() if run.run and run.ended is None}
+    table = tuple(
+        _row(number, device, by_port.pop(device.port, None))
+        for number, device in enumerate(bench.devices, start=1)
+    )
+    absent = enumerate(by_port.values(), start=len(table) + 1)
+    return (*table, *(_absent_row(number, run) for number, run in absent))
+
+
+def _absent_row(number: int, run: RunView) -> Row:
+    mark, what = _next_of_run(run)
+    shown = str(number) if number < 10 else ""
+    return Row(shown, run.port, "", run.name, "not shown", run.job, mark, what, run.run, False)
+
+
+def _row(number: int, device: DeviceView, run: RunView | None) -> Row:
+    mark, what = _next(device, run)
+    name = device.name if device.here else f"(empty since {clock_of(device.since)}: {device.name})"
+    return Row(
+        str(number) if number < 10 else "",
+        device.port,
+        device.label,
+        name,
+        device.shown if device.here else "away",
+        run.job if run else "",
+        mark,
+        what,
+        run.run if run else "",
+        device.here,
+    )
+
+
+def _next(device: DeviceView, run: RunView | None) -> tuple[str, str]:
+    if run is not None:
+        return _next_of_run(run)
+    if not device.here:
+        return ".", ""
+    if not device.may_open:
+        return "!", "no access"
+    if not device.families:
+        return "-", "not known"
+    return "-", device.next
+
+
+def _next_of_run(run: RunView) -> tuple[str, str]:
+    if run.question is not None:
+        return "?", f"asks {run.question.id}"
+    if run.your_turn:
+        return "!", "your hands"
+    at = min(run.done + 1, len(run.steps))
+    return "~", f"{run.flow.partition('.')[2]} {at}/{len(run.steps)}"

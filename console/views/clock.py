@@ -1,0 +1,12 @@
+"""Times as a person reads them; the rule: pure, from what a record says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def clock_of(at: str, seconds: bool = False) -> str:
+    """Hours and minutes (and seconds) of an ISO time, in the time zone of who looks at it."""
+    if not at:
+        return ""
+    return datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S" if seconds else "%H:%M")

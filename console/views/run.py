@@ -1,0 +1,368 @@
+"""The view of one run and its fold; the rule: made of records and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from console.events import (
+    Answered,
+    ArtefactKept,
+    Asked,
+    Damage,
+    Device,
+    DeviceJudged,
+    DeviceLeft,
+    Noted,
+    Reason,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    StopAsked,
+    Told,
+    Unknown,
+    WaitEnded,
+    WaitStarted,
+    Warned,
+)
+from console.journal import Record
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One line of the plan. `mark` is " " to come, "~" going on, "?" asks, "x" done, "!" failed."""
+
+    id: str
+    title: str
+    usual: str
+    mark: str = " "
+    found: str = ""
+    began: str = ""
+    began_mono: float = 0.0
+    ended: str = ""
+
+
+@dataclass(frozen=True)
+class QuestionView:
+    """The open question. It may be answered by anybody who looks at the run."""
+
+    id: str
+    kind: str
+    text: str
+    optional: bool
+    must_type: str
+    choices: tuple[str, ...]
+    number: int
+
+
+@dataclass(frozen=True)
+class WaitView:
+    """The open wait: what for, who acts, and since when on the monotonic clock."""
+
+    what: str
+    who: str
+    hands: tuple[str, ...]
+    usual: float
+    limit: float
+    safe: str
+    since: str
+    since_mono: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """One sentence of the run with its time.
+
+    `kind` is told, warned, failed, judged, not taken or noted.
+    """
+
+    at: str
+    kind: str
+    sentence: str
+    advice: str = ""
+
+    @property
+    def mark(self) -> str:
+        """ "!" for what a technician must not miss; the same as any colour says."""
+        return "!" if self.kind in ("warned", "failed", "not taken") else " "
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One line for the technician's hands. `mark` is "x" done, "<" now, " " later, or a number
+    where the bus cannot show what hands did."""
+
+    text: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """All of one run. `state` is running, waiting, ended or interrupted; `at` the last event."""
+
+    run: str = ""
+    flow: str = ""
+    title: str = ""
+    name: str = ""
+    port: str = ""
+    job: str = ""
+    practice: str = ""
+    continues: str = ""
+    version: str = ""
+    by: str = ""
+    device: Device | None = None
+    seen_as: tuple[Device, ...] = ()
+    started: str = ""
+    at: str = ""
+    boot: str = ""
+    steps: tuple[StepView, ...] = ()
+    question: QuestionView | None = None
+    wait: WaitView | None = None
+    damage: str = Damage.NOTHING.value
+    safe: str = "Nothing is written. You can still pull it."
+    stop_at: str = ""
+    committed: bool = False
+    stopping: bool = False
+    left: bool = False
+    said: tuple[Said, ...] = ()
+    artefacts: tuple[ArtefactKept, ...] = ()
+    answers: tuple[Answered, ...] = ()
+    ended: RunEnded | None = None
+    unknown: int = 0
+
+    @property
+    def state(self) -> str:
+        if self.ended is not None:
+            interrupted = self.ended.reason == Reason.INTERRUPTED
+            return "interrupted" if interrupted else "ended"
+        return "waiting" if self.your_turn else "running"
+
+    @property
+    def verdict(self) -> str:
+        return self.ended.verdict if self.ended else ""
+
+    @property
+    def your_turn(self) -> bool:
+        """Is it a person who must act now?"""
+        if self.ended is not None:
+            return False
+        return self.question is not None or (self.wait is not None and self.wait.who == "you")
+
+    @property
+    def may_pull(self) -> bool:
+        """Does pulling the device now cost nothing?"""
+        return self.damage == Damage.NOTHING or self.ended is not None
+
+    @property
+    def may_stop_now(self) -> bool:
+        """Does a stop take effect before anything more is written?"""
+        return self.may_pull or not self.stop_at
+
+    @property
+    def current(self) -> StepView | None:
+        """The step that goes on, asks or failed last."""
+        open_steps = (step for step in reversed(self.steps) if step.mark in "~?!")
+        return max(open_steps, key=lambda step: (step.mark != "!", step.began_mono), default=None)
+
+    @property
+    def done(self) -> int:
+        return sum(step.mark == "x" for step in self.steps)
+
+    @property
+    def plan(self) -> tuple[StepView, ...]:
+        """The steps as shown: "?" on the one that a question holds up, "-" on those left out."""
+        last = max((at for at, step in enumerate(self.steps) if step.mark != " "), default=-1)
+        going = self.current
+        held = going.id if going is not None and going.mark == "~" else self._id_after(last)
+        asking = held if self.question is not None and last >= 0 else ""
+        return tuple(
+            replace(step, mark="?")
+            if step.id == asking
+            else replace(step, mark="-", found="not needed")
+            if at < last and step.mark == " "
+            else step
+            for at, step in enumerate(self.steps)
+        )
+
+    def _id_after(self, at: int) -> str:
+        return self.steps[at + 1].id if at + 1 < len(self.steps) else ""
+
+    @property
+    def checklist(self) -> tuple[Hand, ...]:
+        """What the technician's hands do now; ticked as far as the bus shows what they did."""
+        hands = self.wait.hands if self.wait else ()
+        pulls = [at for at, text in enumerate(hands) if _is_a_pull(text)]
+        if not pulls:
+            return tuple(Hand(text, str(at)) for at, text in enumerate(hands, start=1))
+        done = pulls[0] + 1 if self.left else 0
+        marks = ("x" if at < done else "<" if at == done else " " for at in range(len(hands)))
+        return tuple(Hand(text, mark) for text, mark in zip(hands, marks, strict=True))
+
+    @property
+    def turn(self) -> str:
+        """Differs for every time it becomes the technician's turn; "" while it is not."""
+        if self.question is not None:
+            return f"question {self.question.number}"
+        if self.wait is not None and self.your_turn:
+            return f"wait {self.wait.since}"
+        return self.verdict
+
+
+def run_view(records: Iterable[Record]) -> RunView:
+    """The whole fold."""
+    view = RunView()
+    for record in records:
+        view = fold_run(view, record)
+    return view
+
+
+def fold_run(view: RunView, record: Record) -> RunView:
+    """The view after one more record."""
+    view = replace(view, at=record.at, boot=record.boot)
+    match record.event:
+        case RunStarted() as event:
+            return _started(view, record, event)
+        case StepStarted() as event:
+            return _step_started(view, record, event)
+        case StepDone() as event:
+            view = _mark(view, event.step, mark="x", found=event.found, ended=record.at)
+            return replace(view, question=None)
+        case StepFailed() as event:
+            view = _mark(view, event.step, mark="!", found=event.sentence, ended=record.at)
+            return _say(view, record, "failed", event.sentence, event.advice)
+        case RunEnded() as event:
+            steps = tuple(_settled(step) for step in view.steps)
+            return replace(view, ended=event, question=None, wait=None, steps=steps)
+        case _:
+            return _fold_dialogue(view, record)
+
+
+def _fold_dialogue(view: RunView, record: Record) -> RunView:
+    match record.event:
+        case Asked() as event if event.waits:
+            asked = QuestionView(
+                event.question,
+                event.kind,
+                event.text,
+                event.optional,
+                event.must_type,
+                event.choices,
+                record.number,
+            )
+            return replace(view, question=asked)
+        case Answered() as event:
+            job = event.answer if event.question == "job" else view.job
+            job = view.job if job == "not checked" else job
+            return replace(view, question=None, job=job, answers=(*view.answers, event))
+        case WaitStarted() as event:
+            wait = WaitView(
+                event.what,
+                event.who,
+                event.hands,
+                event.usual,
+                event.limit,
+                event.safe,
+                record.at,
+                record.mono,
+            )
+            return replace(view, wait=wait, left=False)
+        case WaitEnded():
+            return replace(view, wait=None)
+        case ArtefactKept() as event:
+            return replace(view, artefacts=(*view.artefacts, event))
+        case StopAsked():
+            return replace(view, stopping=True)
+        case _:
+            return _fold_said(view, record)
+
+
+def _fold_said(view: RunView, record: Record) -> RunView:
+    match record.event:
+        case Told(sentence, advice):
+            return _say(view, record, "told", sentence, advice)
+        case Warned(sentence, advice):
+            return _say(view, record, "warned", sentence, advice)
+        case Noted(text, by):
+            return _say(view, record, "noted", f"{by}: {text}" if by else text)
+        case DeviceLeft(port):
+            left = replace(view, left=True)
+            return _say(left, record, "judged", f"It left port {port}.") if port else left
+        case DeviceJudged() as event:
+            view = _say(view, record, "judged" if event.taken else "not taken", event.why)
+            if event.taken:
+                seen_as = (*view.seen_as, event.device)
+                view = replace(view, device=event.device, port=event.device.port, seen_as=seen_as)
+            return view
+        case Unknown():
+            return replace(view, unknown=view.unknown + 1)
+        case _:
+            return view
+
+
+def _started(view: RunView, record: Record, event: RunStarted) -> RunView:
+    return replace(
+        view,
+        run=event.run,
+        flow=event.flow,
+        title=event.title,
+        name=event.name,
+        port=event.device.port,
+        job=event.job,
+        practice=event.practice,
+        continues=event.continues,
+        version=event.version,
+        by=event.by,
+        device=event.device,
+        seen_as=(event.device,),
+        started=record.at,
+        steps=tuple(StepView(step.id, step.title, step.usual) for step in event.plan),
+    )
+
+
+def _step_started(view: RunView, record: Record, event: StepStarted) -> RunView:
+    view = _mark(
+        view,
+        event.step,
+        mark="~",
+        found="" if event.attempt == 1 else f"attempt {event.attempt}",
+        began=record.at,
+        began_mono=record.mono,
+    )
+    return replace(
+        view,
+        damage=event.damage,
+        safe=event.safe,
+        stop_at=event.stop_at,
+        committed=view.committed or not event.undoable,
+    )
+
+
+def _mark(view: RunView, step: str, **changes: str | float) -> RunView:
+    steps = tuple(
+        replace(known, **changes) if known.id == step else known  # type: ignore[arg-type]  # checked by name
+        for known in view.steps
+    )
+    return replace(view, steps=steps)
+
+
+def _is_a_pull(hand: str) -> bool:
+    return any(word in hand.lower() for word in ("pull", "unplug"))
+
+
+def meanwhile(view: RunView, since: str, until: str) -> tuple[str, ...]:
+    """What a run came to between two times, newest last."""
+    steps = ((s.ended, f"{s.title}: {s.found or 'done'}") for s in view.steps if s.mark in "x!")
+    said = ((said.at, said.sentence) for said in view.said)
+    verdict = ((view.at, f"{view.verdict}."),) if view.verdict else ()
+    happened = [line for line in (*steps, *said, *verdict) if since <= line[0] <= until]
+    return tuple(text for _, text in sorted(happened, key=lambda line: line[0]))
+
+
+def _settled(step: StepView) -> StepView:
+    return replace(step, mark="!") if step.mark in "~?" else step
+
+
+def _say(view: RunView, record: Record, kind: str, sentence: str, advice: str = "") -> RunView:
+    return replace(view, said=(*view.said, Said(record.at, kind, sentence, advice)))

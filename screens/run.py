@@ -1,0 +1,200 @@
+"""The run screen: where the repair is, what a pull would cost, and whose turn it is.
+
+The rule: only what is typed in full consents; Enter, Esc and early keys never do.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.timer import Timer
+
+from console.views import QuestionView, RunView
+from screens import run_page, verdict_page
+from screens.answer import answer_to
+from screens.base import NOTE, Page
+from screens.lines import Draw
+from screens.practice import PRACTICE_KEYS, PracticeHands
+from screens.run_page import RunLook
+from screens.text import TextPage
+
+STOPS = {
+    True: "S again: it stops before its next step, and nothing more is sent to the device.",
+    False: 'Not in this step: half done is worse. S again: it stops before "{stop_at}".',
+}
+
+
+class RunPage(PracticeHands, Page):
+    """One run, until its verdict is read."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "enter", "to the answer; after the end: back"),
+        Binding("tab", "enter", "to the answer"),
+        Binding("S", "stop", "stop at the next safe point"),
+        Binding("t", "trace", "trace"),
+        Binding("e", "export", "export"),
+        *PRACTICE_KEYS,
+        Binding("space,pagedown", "scroll_by(16)", "on"),
+        Binding("minus,pageup", "scroll_by(-16)", "back up"),
+        Binding("down", "scroll_by(1)", "down"),
+        Binding("up", "scroll_by(-1)", "up"),
+    ]
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+        self._offset = 0
+        self._stop_said = False
+        self._tick: Timer | None = None
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    @property
+    def view(self) -> RunView:
+        return self.shot.runs.get(self._run_id, RunView(run=self._run_id))
+
+    @property
+    def run_in_hand(self) -> str:
+        return "" if self.view.ended else self._run_id
+
+    @property
+    def port_in_hand(self) -> str:
+        return self.view.port
+
+    def header(self, width: int) -> Text:
+        return run_page.header(self.view, width)
+
+    def clock(self, width: int) -> Text:
+        return run_page.clock(self.view, width)
+
+    def page(self) -> Draw:
+        view, offset = self.view, self._offset
+        if view.ended is not None:
+            return lambda width, height: verdict_page.verdict_lines(view, offset, width, height)
+        shot = self.shot
+        look = RunLook(shot.progress.get(view.run), time.monotonic(), shot.away, shot.troubles)
+        return lambda width, height: run_page.run_lines(view, look, width, height)
+
+    def keys(self) -> str:
+        if self.view.ended is not None:
+            return "e export   t trace   space on   Esc back to the bench   ? help   q leave"
+        if self.answer.is_open and self.focused is not None:
+            return "Enter sends   Esc to the keys: S stop  q leave, it waits  n note  ? why"
+        if self.view.question is not None:
+            return "Enter to the answer   S stop   n note   t trace   Esc bench   ? why   q leave"
+        if self.view.practice:
+            return "S stop  x plug/pull  y buttons  n note  t trace  Esc bench  ? help  q leave"
+        return "S stop   n note   t trace   b bell   Esc bench   ? help   q leave, it goes on"
+
+    def redraw(self) -> None:
+        if not self.is_mounted:
+            return
+        self._settle_question()
+        self._settle_tick()
+        if self._stop_said and self.view.ended is not None:
+            self._stop_said, self._words = False, ""
+        super().redraw()
+
+    # --- the question ---------------------------------------------------------------------------
+
+    def _settle_question(self) -> None:
+        """The field stands for the open question; a new question gets a new one."""
+        question, answer = self.view.question, self.answer
+        if answer.about == NOTE:
+            return
+        if question is None:
+            if answer.is_open:
+                answer.close()
+        elif answer.about != _about(question):
+            answer.open(_about(question), question.id, secret=question.kind == "secret")
+
+    def close_note(self) -> None:
+        super().close_note()
+        self._settle_question()
+
+    def take_answer(self, about: str, words: str) -> None:
+        question = self.view.question
+        if question is None or about != _about(question):
+            return
+        sent, said = answer_to(question, words)
+        if said:
+            self.say(said)
+        if sent is not None:
+            self._send_answer(question, sent)
+
+    def _send_answer(self, question: QuestionView, words: str) -> None:
+        feed, run = self.console_app.feed, self._run_id
+        self.send(
+            lambda: feed.ask("answer", run=run, question=question.id, answer=words, by=feed.by),
+            lambda _: None,
+        )
+
+    # --- the one tick -----------------------------------------------------------------------------
+
+    def _settle_tick(self) -> None:
+        """One small tick a second while a time passes that matters; otherwise none."""
+        wanted = run_page.counts(self.view) and self.is_current
+        if wanted and self._tick is None:
+            self._tick = self.set_interval(1.0, self.redraw)
+        elif not wanted and self._tick is not None:
+            self._tick.stop()
+            self._tick = None
+
+    def on_screen_suspend(self) -> None:
+        if self._tick is not None:
+            self._tick.stop()
+            self._tick = None
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def action_enter(self) -> None:
+        if self.view.ended is not None:
+            self.leave_screen()
+        elif self.answer.field is not None:
+            self.answer.field.focus()
+        self.redraw()
+
+    def action_stop(self) -> None:
+        """Say where it can stop; the second S asks for it."""
+        view = self.view
+        if view.ended is not None:
+            self.say("This run has ended.")
+        elif not self._stop_said:
+            self._stop_said = True
+            self.say(STOPS[view.may_stop_now].format(stop_at=view.stop_at))
+        else:
+            self._stop_said = False
+            self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
+        feed, run = self.console_app.feed, self._run_id
+        self.send(
+            lambda: feed.ask("stop_run", run=run, by=feed.by),
+            lambda where: self.say(f"It stops before: {where}" if where else "It stops now."),
+        )
+
+    def action_trace(self) -> None:
+        path = self.console_app.feed.state.trace(self._run_id)
+        try:
+            words = path.read_text(errors="replace")
+        except OSError:
+            words = "Nothing was sent to the device yet."
+        self.app.push_screen(TextPage(f"Trace of run {self._run_id}", words, from_the_end=True))
+
+    def action_export(self) -> None:
+        self.export(self._run_id)
+
+    def action_manual(self) -> None:
+        family = self.view.flow.partition(".")[0]
+        self.console_app.open_manual(("run", family))
+
+    def action_scroll_by(self, count: int) -> None:
+        self._offset = max(0, self._offset + count)
+        self.redraw()
+
+
+def _about(question: QuestionView) -> str:
+    return f"{question.id} {question.number}"

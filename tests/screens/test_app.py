@@ -1,0 +1,262 @@
+"""The screens in hand: keys in, wishes out, over a real bench with practice hardware."""
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from textual import events
+
+from console.history import view_of
+from screens.app import Replug
+from screens.bench import BenchPage
+from screens.flows import FlowPage, FlowsPage
+from screens.run import RunPage
+from screens.snapshot import Snapshot
+from screens.text import TextPage
+from tests.harness import workshop
+from tests.screens.showing import PATIENCE, BenchFeed, seen, sees, types, until
+
+
+@asynccontextmanager
+async def shown(tmp_path, scenario="core-blank-key"):
+    """The program over a practice bench: pilot, feed and workshop."""
+    with workshop(tmp_path, scenario) as bench:
+        bench.technician.willing = False
+        feed = BenchFeed(bench.bench, bench.state)
+        async with Replug(feed).run_test(size=(80, 24)) as pilot:
+            await sees(pilot, "Spark Core")
+            yield pilot, feed, bench
+        feed.end()
+        for run in bench.bench.runs():
+            bench.bench.stop_run(run, "test over")
+            bench.technician.ended.get(timeout=PATIENCE)
+
+
+async def start_rekey(pilot):
+    """From the bench into the run, up to the first question."""
+    await pilot.press("f", "2", "s")
+    await sees(pilot, "device_id >")
+
+
+async def to_consent(pilot):
+    """On to the question before the erase."""
+    await start_rekey(pilot)
+    await types(pilot, "")
+    await sees(pilot, "job >")
+    await types(pilot, "2243")
+    await sees(pilot, "confirm_erase >")
+
+
+async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
+    """From plugged in to the verdict, and the record is exported."""
+    async with shown(tmp_path) as (pilot, feed, bench):
+        await to_consent(pilot)
+        await types(pilot, "yes")
+        await sees(pilot, "R E P A I R E D")
+        await pilot.press("e")
+        await sees(pilot, "Exported")
+
+        assert feed.answers() == ["", "2243", "yes"]
+        assert (bench.state.exports / "run-1.html").exists()
+        assert (bench.state.exports / "run-1.jsonl").exists()
+        assert "PRACTICE" in seen(pilot.app)
+
+
+async def test_reading_a_flow_starts_nothing(tmp_path):
+    """Have ready, hands, the plan and the questions come before the start; Enter starts nothing."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, FlowsPage)
+        await pilot.press("down", "enter")
+        assert isinstance(pilot.app.screen, FlowPage)
+        await pilot.press("enter", "escape", "escape")
+        await pilot.pause()
+
+        assert isinstance(pilot.app.screen, BenchPage)
+        assert feed.asked == []
+
+
+async def test_neither_enter_nor_a_wrong_word_nor_escape_consents(tmp_path):
+    """Only the word that the question names does."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        await to_consent(pilot)
+        await types(pilot, "")
+        await sees(pilot, "Enter alone consents to nothing. Type: yes")
+        await types(pilot, "y")
+        await sees(pilot, "That is not what has to be typed")
+        await pilot.press("escape", "enter", "y", "e", "s", "escape", "escape")
+        await pilot.pause()
+
+        assert feed.answers() == ["", "2243"]
+        assert feed.snapshot().runs["1"].question.id == "confirm_erase"
+
+
+async def test_keys_sent_before_the_question_was_drawn_are_dropped(tmp_path):
+    """Text that was typed ahead is nobody's consent."""
+    async with shown(tmp_path) as (pilot, _feed, _):
+        await to_consent(pilot)
+        field = pilot.app.screen.answer.field
+        await until(pilot, lambda: field.was_seen)
+        early = events.Key("y", "y")
+        early.time = 0.0
+        field.post_message(early)
+        await pilot.pause()
+        assert field.value == ""
+        await pilot.press("y")
+
+        assert field.value == "y"
+
+
+async def test_in_a_text_field_letters_are_text(tmp_path):
+    """q does not leave, S does not stop, n opens no note."""
+    async with shown(tmp_path) as (pilot, _feed, _):
+        await start_rekey(pilot)
+        await until(pilot, lambda: pilot.app.screen.answer.field.was_seen)
+        await pilot.press("q", "S", "n", "?", "x")
+
+        assert pilot.app.screen.answer.field.value == "qSn?x"
+
+
+async def test_stop_names_where_and_is_asked_for_twice(tmp_path):
+    """The first S only says it."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        await start_rekey(pilot)
+        await pilot.press("escape", "S")
+        await sees(pilot, "S again: it stops before its next step")
+        assert feed.asked[1:] == []
+        await pilot.press("S")
+        await sees(pilot, "U N F I N I S H E D")
+
+        assert feed.asked[-1][0] == "stop_run"
+
+
+async def test_a_note_goes_into_the_record_of_the_run(tmp_path):
+    """And the question is still there afterwards."""
+    async with shown(tmp_path) as (pilot, _feed, bench):
+        await start_rekey(pilot)
+        await pilot.press("escape", "n")
+        await sees(pilot, "note, run 1 >")
+        await types(pilot, "customer rings at 14:15")
+        await sees(pilot, "device_id >")
+
+        said = [said.sentence for said in view_of(bench.state, "1").said]
+        assert said == ["test: customer rings at 14:15"]
+
+
+async def test_it_rings_when_it_becomes_the_technicians_turn_unless_switched_off(
+    tmp_path, monkeypatch
+):
+    """Their eyes are on the device."""
+    rung = []
+    monkeypatch.setattr(Replug, "bell", lambda app: rung.append(seen(app)))
+    async with shown(tmp_path) as (pilot, _feed, _):
+        await start_rekey(pilot)
+        assert len(rung) == 1
+        await pilot.press("escape", "b")
+        await sees(pilot, "The bell is off")
+        await pilot.press("tab")
+        await types(pilot, "")
+        await sees(pilot, "job >")
+
+        assert len(rung) == 1
+
+
+async def test_control_c_and_q_leave_the_run_going(tmp_path):
+    """Ctrl-C only says so; q goes."""
+    async with shown(tmp_path) as (pilot, feed, bench):
+        await start_rekey(pilot)
+        await pilot.press("ctrl+c")
+        await sees(pilot, "A run goes on without this screen; S stops it, q leaves")
+        await pilot.press("escape", "q")
+        await pilot.pause()
+
+        assert not pilot.app.is_running or pilot.app._exit
+        assert list(bench.bench.runs()) == ["1"]
+        assert [do for do, _ in feed.asked] == ["run"]
+
+
+async def test_a_bench_that_has_gone_is_said_with_the_next_step(tmp_path):
+    """No crash, and what was seen last stays."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        gone = replace(feed.snapshot(), gone="The bench has ended. q leaves, then: replug")
+        feed._show(gone)
+        await sees(pilot, "! The bench has ended. q leaves, then: replug")
+
+        assert "TROUBLE" in seen(pilot.app)
+        assert "Spark Core" in seen(pilot.app)
+
+
+async def test_an_open_run_is_found_again_from_the_bench(tmp_path):
+    """Esc leads to the bench, Enter back to the same question."""
+    async with shown(tmp_path) as (pilot, _feed, _):
+        await start_rekey(pilot)
+        await pilot.press("escape", "escape")
+        await sees(pilot, "YOUR TURN: 1")
+        await pilot.press("enter")
+        await sees(pilot, "device_id >")
+
+        assert isinstance(pilot.app.screen, RunPage)
+
+
+async def test_a_device_that_is_not_shown_has_a_way_in(tmp_path):
+    """d tells the buttons; f starts a flow that waits for it."""
+    async with shown(tmp_path, "core-healthy") as (pilot, feed, bench):
+        bench.bus.pull("1-1")
+        await sees(pilot, "AWAY since")
+        await pilot.press("d")
+        await sees(pilot, "Let go of MODE when the LED flashes YELLOW")
+        await pilot.press("f", "1", "s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunPage))
+
+        assert feed.asked[0][1]["not_shown"] is True
+
+
+async def test_help_is_about_the_screen_in_hand_and_the_trace_is_a_page(tmp_path):
+    """Esc comes back to it."""
+    async with shown(tmp_path) as (pilot, _feed, _):
+        await pilot.press("?")
+        await sees(pilot, "The bench: what is plugged in")
+        await pilot.press("escape")
+        await to_consent(pilot)
+        await pilot.press("escape", "t")
+        await sees(pilot, "Trace of run 1")
+        assert isinstance(pilot.app.screen, TextPage)
+        await pilot.press("escape", "?")
+        await sees(pilot, "May I pull it?")
+        await pilot.press("escape")
+        await sees(pilot, "confirm_erase >")
+
+
+async def test_hands_of_practice_plug_and_pull_only_there(tmp_path):
+    """Outside practice the keys say whose hands do it."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        feed._show(replace(feed.snapshot(), practice=""))
+        await pilot.pause()
+        await pilot.press("x")
+
+        await sees(pilot, "here your own hands plug and pull")
+
+
+async def test_practice_is_one_key_away_from_an_empty_bench(tmp_path):
+    """p leaves with the scenario to go on with."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        feed._show(Snapshot(host="repair-2"))
+        await sees(pilot, "Nothing is plugged in.")
+        await pilot.press("p")
+        await pilot.pause()
+
+        assert pilot.app.return_value == "core-blank-key"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (132, 43), (40, 12)])
+async def test_any_terminal_shows_the_bench(tmp_path, size):
+    """Smaller than 80x24 is cut, never a crash."""
+    with workshop(tmp_path, "core-blank-key") as bench:
+        feed = BenchFeed(bench.bench, bench.state)
+        async with Replug(feed).run_test(size=size) as pilot:
+            await sees(pilot, "Spark")
+            await pilot.press("f", "1")
+            await pilot.pause()
+
+            assert all(len(text) <= size[0] for text in seen(pilot.app).splitlines())
+        feed.end()

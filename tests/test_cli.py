@@ -1,0 +1,619 @@
+"""Every command and every exit code, as a script sees them: real processes, practice hardware."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.answers import collect
+from console.cards import pick_device
+from console.errors import BadUsage, NoSuchDevice
+from console.events import Device
+from console.families.particle import keys
+from console.families.particle.simulator import BLANK_KEY, HEALTHY, IN_APPLICATION
+from console.practice.client import connect
+from console.state import State
+from tests.processes import KEY_SIZE, LIMIT, Place, ended, place, until
+
+PLAIN_COMMANDS = (
+    ("devices",),
+    ("flows", "1-1"),
+    ("runs",),
+    ("log", "list"),
+    ("vault", "list"),
+    ("bench", "status"),
+    ("scenarios",),
+)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """Two runs that take ten seconds by their nature, begun before the other tests."""
+    dead_root, held_root = tmp_path_factory.mktemp("dead"), tmp_path_factory.mktemp("held")
+    with place(dead_root, "case-3") as dead, place(held_root, "core-healthy") as held:
+        device = held.json("devices")[0]
+        with connect(held.state.root) as other:
+            other.ask("open", port=device["port"], visit="practice-1")
+            yield {
+                "dead": dead.begin("run", "rekey", "1-1", "--yes", "--json"),
+                "held": held.begin("run", "check", "1-1"),
+            }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _begun_early(slow):
+    """So that they go on while the others run."""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """A bench with a healthy unit, which these tests leave as it is; run 1 was a check."""
+    with place(tmp_path_factory.mktemp("bench"), "core-healthy") as made:
+        done = made.replug("run", "check", "1-1", "--job", "2243")
+        assert done.returncode == 0, done
+        yield made
+
+
+@pytest.fixture
+def blank(tmp_path):
+    """A unit that has lost its key; nothing was done yet."""
+    with place(tmp_path / "state", "core-blank-key") as made:
+        yield made
+
+
+@pytest.fixture
+def app(tmp_path):
+    """A unit that needs hands before anything can be done."""
+    with place(tmp_path / "state", "core-app") as made:
+        yield made
+
+
+# --- devices and flows --------------------------------------------------------------------
+
+
+def test_two_looks_see_the_same_unit(tmp_path):
+    """Without a bench: the practice unit lives between the commands."""
+    with place(tmp_path, pace=None) as made:
+        first, second = made.json("devices"), made.json("devices")
+
+        assert [d["serial"] for d in first] == [keys.serial_of(BLANK_KEY)]
+        assert [d["serial"] for d in second] == [d["serial"] for d in first]
+        assert made.benches() == []
+
+
+def test_devices_as_json_have_what_scripts_rely_on(bench):
+    """The fields of the contract, with a bench."""
+    (device,) = bench.json("devices")
+
+    assert {
+        "port": "1-1",
+        "label": "",
+        "vid": "1d50",
+        "pid": "607f",
+        "serial": keys.serial_of(HEALTHY),
+        "product": "CORE DFU",
+        "families": ["particle"],
+        "mode": "dfu",
+    }.items() <= device.items()
+    assert [node["path"] for node in device["nodes"]] == ["practice:1-1"]
+
+
+@pytest.mark.parametrize("words", ["1-1", keys.serial_of(HEALTHY), "1d50:607f", "1D50:607F"])
+def test_a_device_is_named_by_its_port_its_serial_or_its_ids(bench, words):
+    """All three mean the same one."""
+    flows = bench.json("flows", words)
+
+    assert [flow["id"] for flow in flows] == ["particle.check", "particle.rekey"]
+
+
+def test_flows_say_what_will_be_asked(bench):
+    """So that a script can bring the answers."""
+    rekey = next(flow for flow in bench.json("flows", "1-1") if flow["id"] == "particle.rekey")
+
+    assert {question["id"]: question["optional"] for question in rekey["questions"]} == {
+        "device_id": True,
+        "job": True,
+        "confirm_erase": False,
+    }
+
+
+def test_ids_that_two_devices_have_mean_neither():
+    """The port tells them apart."""
+    twins = tuple(Device(port, f"v{port}", "1d50", "607f") for port in ("1-1", "1-2"))
+
+    with pytest.raises(NoSuchDevice, match="on the ports 1-1, 1-2") as caught:
+        pick_device("1d50:607f", twins)
+
+    assert caught.value.exit_code == 4
+
+
+def test_watching_tells_what_comes_and_goes(app):
+    """One line a change, until Ctrl-C."""
+    watching = app.begin("devices", "--watch", "--json")
+    lines = [json.loads(watching.stdout.readline())]
+    app.replug("press", "1-1", "dfu")
+    lines += [json.loads(watching.stdout.readline()) for _ in range(2)]
+    watching.send_signal(signal.SIGINT)
+
+    assert ended(watching).returncode == 0
+    assert [(line["change"], line["mode"]) for line in lines] == [
+        ("+", "app"),
+        ("-", "app"),
+        ("+", "dfu"),
+    ]
+
+
+# --- what a run comes to ------------------------------------------------------------------
+
+
+def test_a_repair_ends_with_0_and_its_last_line_is_the_verdict(blank):
+    """The unit has a key afterwards, and the run is a practice run everywhere."""
+    done = blank.replug("run", "particle.rekey", "1-1", "--yes", "--json", "--job", "2243")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    (listed,) = blank.json("runs")
+    page = blank.replug("log", "export", "last", "--format", "html").stdout
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (lines[-1]["event"], lines[-1]["verdict"]) == ("RunEnded", "repaired")
+    assert [line["n"] for line in lines] == list(range(1, len(lines) + 1))
+    assert {
+        "run": "1",
+        "flow": "particle.rekey",
+        "port": "1-1",
+        "job": "2243",
+        "state": "ended",
+        "verdict": "repaired",
+        "practice": "core-blank-key",
+    }.items() <= listed.items()
+    assert "PRACTICE" in blank.replug("runs").stdout
+    assert "practice" in page.lower()
+    assert keys.private_slot(blank.key_slot()).content is keys.Content.VALID
+
+
+def test_a_check_that_finds_a_fault_ends_with_1(blank):
+    """And one that finds none with 0, below."""
+    done = blank.replug("run", "check", "1-1")
+
+    assert (done.returncode, "Fault found" in done.stdout) == (1, True)
+
+
+def test_a_check_that_finds_no_fault_ends_with_0(bench):
+    """The run that the fixture made, shown again."""
+    done = bench.replug("attach", "1")
+
+    assert (done.returncode, "NO FAULT FOUND" in done.stdout) == (0, True)
+
+
+def test_without_consent_it_ends_with_3_and_the_unit_is_untouched(blank):
+    """Not one step of the run could have written."""
+    done = blank.replug("run", "rekey", "1-1")
+    steps = [event for event in blank.events() if event["event"] == "StepStarted"]
+
+    assert (done.returncode, "confirm_erase" in done.stdout) == (3, True)
+    assert [step["step"] for step in steps if not step["undoable"]] == []
+    assert blank.key_slot() == b"\xff" * KEY_SIZE
+
+
+@pytest.mark.parametrize("device_id", [HEALTHY, "not a device id"])
+def test_the_wrong_unit_is_refused_with_5_and_untouched(blank, device_id):
+    """The work order is for another one, or is no device id at all."""
+    done = blank.replug("run", "rekey", "1-1", "--yes", "--answer", f"device_id={device_id}")
+
+    assert (done.returncode, "REFUSED" in done.stdout) == (5, True)
+    assert blank.key_slot() == b"\xff" * KEY_SIZE
+
+
+def test_the_right_unit_is_told_by_its_device_id(blank):
+    """Answers come from a file as well, and are recorded."""
+    answers = blank.directory / "answers.toml"
+    answers.write_text(f'[answers]\ndevice_id = "{BLANK_KEY}"\njob = "77"\nconfirm_erase = true\n')
+    done = blank.replug("run", "rekey", keys.serial_of(BLANK_KEY), "--answers", str(answers))
+    given = {e["question"]: e["answer"] for e in blank.events() if e["event"] == "Answered"}
+
+    assert done.returncode == 0, done
+    assert given == {"device_id": BLANK_KEY, "job": "77", "confirm_erase": "yes"}
+    assert [run["job"] for run in blank.json("runs")] == ["77"]
+
+
+def test_answers_nobody_gave_are_recorded_as_not_checked(blank):
+    """Both optional questions."""
+    blank.replug("run", "rekey", "1-1", "--yes")
+    given = {e["question"]: e["answer"] for e in blank.events() if e["event"] == "Answered"}
+
+    assert given == {"device_id": "not checked", "job": "not checked", "confirm_erase": "yes"}
+
+
+def test_an_unplug_in_the_write_ends_with_1_and_the_next_run_repairs(tmp_path):
+    """The next run continues the first, and the first backup stays the backup."""
+    with place(tmp_path, "core-unplug-mid-write") as made:
+        first = made.replug("run", "rekey", "1-1", "--yes")
+        made.replug("plug", "1-1")
+        made.to_dfu()
+        second = made.replug("run", "rekey", "1-1", "--yes", "--json")
+        runs = made.json("runs")
+        vault = made.json("vault", "list")
+
+        assert (first.returncode, second.returncode) == (1, 0), second
+        assert [(run["verdict"], run["continues"]) for run in runs] == [
+            ("unfinished", ""),
+            ("repaired", "1"),
+        ]
+        assert runs[0]["damage"] == "contents gone, bootloader alive"
+        assert "1-private-key-slot.bin" in [kept["name"] for kept in vault]
+        assert "2-private-key-slot.bin" not in [kept["name"] for kept in vault]
+
+
+def test_a_detached_run_prints_its_id_and_is_followed_to_its_end(app):
+    """The hands come while somebody follows; both end with the run's code."""
+    words = ("--yes", "--answer", f"device_id={IN_APPLICATION}", "--job", "9", "--detach")
+    begun = app.replug("run", "rekey", "1-1", *words)
+    following = app.begin("attach", "1")
+    app.wait_for("WaitStarted", who="you")
+    waiting = app.json("runs")[0]["state"]
+    pressed = app.replug("press", "1-1")
+    followed = ended(following)
+
+    assert (begun.returncode, begun.stdout, begun.stderr) == (0, "1\n", "")
+    assert (waiting, pressed.returncode) == ("waiting", 0)
+    assert (followed.returncode, "REPAIRED" in followed.stdout) == (0, True)
+    assert app.replug("attach", "last", "--json").stdout.splitlines()[-1].count("repaired") == 1
+
+
+def test_a_question_that_waits_leaves_a_script_with_6(blank):
+    """A detached run waits for a person; a script that follows it does not."""
+    blank.replug("run", "rekey", "1-1", "--detach")
+    blank.wait_for("Asked")
+    done = blank.replug("attach", "1")
+    stopped = blank.replug("stop", "1")
+    after = blank.replug("attach", "1")
+
+    assert (done.returncode, "Run 1 goes on" in done.stderr) == (6, True)
+    assert (stopped.returncode, after.returncode) == (0, 130)
+
+
+def test_a_stopped_run_ends_with_130(app):
+    """For who started it and for who shows it afterwards."""
+    running = app.begin("run", "check", "1-1")
+    app.wait_for("WaitStarted")
+    stopped = app.replug("stop", "1")
+
+    assert stopped.returncode == 0
+    assert ended(running).returncode == 130
+    assert app.replug("attach", "1").returncode == 130
+
+
+def test_ctrl_c_leaves_the_run_going(app):
+    """It ends the command with 6 and names the run."""
+    running = app.begin("run", "check", "1-1", "--json")
+    app.wait_for("WaitStarted")
+    running.send_signal(signal.SIGINT)
+    left = ended(running)
+
+    assert (left.returncode, "replug attach 1" in left.stderr) == (6, True)
+    assert [run["state"] for run in app.json("runs")] == ["waiting"]
+
+
+def test_a_reader_that_goes_away_leaves_the_run_going(app):
+    """As `replug run ... | head -1` does."""
+    running = app.begin("run", "check", "1-1")
+    assert running.stdout.readline().startswith("PRACTICE  run 1")
+    app.wait_for("WaitStarted")
+    running.stdout.close()
+    app.replug("press", "1-1")
+    running.stdout = None
+    left = ended(running)
+
+    assert (left.returncode, "Run 1 goes on without you" in left.stderr) == (6, True)
+    assert app.wait_for("RunEnded")["reason"] == "fault found"
+
+
+def test_one_device_has_one_run_at_a_time(app):
+    """The second is refused and names the first; the bench stays while it goes on."""
+    app.replug("run", "check", "1-1", "--detach")
+    second = app.replug("run", "check", "1-1")
+    stopping = app.replug("bench", "stop")
+
+    assert (second.returncode, "Run 1 is going on" in second.stderr) == (5, True)
+    assert (stopping.returncode, "the bench stays" in stopping.stderr) == (5, True)
+    assert len(app.json("runs")) == 1
+
+
+# --- what cannot be meant -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("frobnicate",), 2, "invalid choice"),
+        (("bench", "status", "--js"), 2, "unrecognized arguments"),
+        (("run", "nix", "1-1"), 2, "There is no flow nix"),
+        (("run", "other.check", "1-1"), 2, "There is no flow other.check"),
+        (("run", "check"), 2, "No device was named"),
+        (("run", "check", "1-1", "--answer", "pin=1"), 2, "has no question pin"),
+        (("run", "rekey", "1-1", "--answer", "job"), 2, "has no value"),
+        (("run", "rekey", "1-1", "--job", "1", "--answer", "job=2"), 2, "Two jobs are named"),
+        (("run", "rekey", "1-1", "--job", "1\x1b[2J"), 2, "not plain text"),
+        (("run", "rekey", "1-1", "--answer", "job=\udcff"), 2, "not plain text"),
+        (("run", "check", "1-1", "--answers", "/no/such.toml"), 2, "cannot be read"),
+        (("run", "check", "9-9"), 4, "There is no device 9-9"),
+        (("flows", "dead:beef"), 4, "There is no device dead:beef"),
+        (("attach", "99"), 2, "There is no run 99"),
+        (("stop", "99"), 2, "There is no run 99"),
+        (("stop", "1"), 2, "Run 1 is not going on"),
+        (("log", "export", "99"), 2, "There is no run 99"),
+        (("log", "export", "1", "--format", "pdf"), 2, "invalid choice"),
+        (("log", "export", "1", "--to", "/proc/nowhere/file"), 5, "/proc/nowhere"),
+        (("vault", "delete", "nothing"), 2, "There is no nothing in the vault"),
+        (("press", "1-1", "eject"), 2, 'has no "eject"'),
+        (("plug", "1-1"), 2, "is plugged in already"),
+        (("pull", "7-7"), 4, 'has no port "7-7"'),
+        (("--practice", "nix", "devices"), 2, "There is no practice scenario nix"),
+        (("--practice", "../..", "devices"), 2, "There is no practice scenario"),
+    ],
+    ids=lambda value: ascii(" ".join(value)) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_done_is_a_sentence_and_a_code(bench, words, code, sentence):
+    """Nothing is printed as a result, and no run is begun."""
+    before = len(bench.state.run_ids())
+    done = bench.replug(*words)
+
+    assert (done.returncode, done.stdout) == (code, ""), done
+    assert sentence in done.stderr
+    assert len(bench.state.run_ids()) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[answers]\npin = "1234"', "stands in clear"),
+        ("[answers]\npin = 1234", "stands in clear"),
+        ('[answers]\nname = "x"', "has no question name"),
+        ("[answers]\npin = { file = '/no/such' }", "cannot be read"),
+        ("[answers]\npin = { fd = 99 }", "is not open"),
+        ("[answers]\npin = { word = 'x' }", "must be"),
+        ("pin = 'x'", "must hold one table"),
+        ("[answers", "is not TOML"),
+        ("[answers]\njob = 1.5", "must be a text"),
+    ],
+)
+def test_an_answers_file_that_cannot_be_meant_is_refused(tmp_path, text, sentence):
+    """Before a run; no sentence repeats the secret."""
+    file = tmp_path / "answers.toml"
+    file.write_text(text)
+
+    with pytest.raises(BadUsage, match=sentence) as caught:
+        collected(tmp_path, file=str(file))
+
+    assert "1234" not in caught.value.sentence + caught.value.advice
+
+
+def test_a_secret_on_the_command_line_is_refused(tmp_path):
+    """Everybody on the machine could read it."""
+    with pytest.raises(BadUsage, match="may not stand on a command line") as caught:
+        collected(tmp_path, "pin=1234")
+
+    assert "1234" not in caught.value.sentence + caught.value.advice
+
+
+def test_secrets_are_read_from_a_file_or_an_open_descriptor(tmp_path):
+    """One line each, without its end."""
+    (tmp_path / "pin").write_text("1234\n")
+    (tmp_path / "puk").write_text("5678")
+    file = tmp_path / "answers.toml"
+    with (tmp_path / "puk").open() as opened:
+        file.write_text(
+            f"[answers]\npin = {{ file = '{tmp_path}/pin' }}\npuk = {{ fd = {opened.fileno()} }}\n"
+        )
+        answers = collected(tmp_path, file=str(file))
+
+    assert answers == {"pin": "1234", "puk": "5678"}
+
+
+def test_a_file_is_named_in_full_and_standard_input_is_kept_for_the_run(tmp_path, monkeypatch):
+    """The bench has another working directory, and no standard input of ours."""
+    monkeypatch.chdir(tmp_path)
+    answers = collected(tmp_path, "image=firmware.bin", "other=-", stdin=b"\x7fELF")
+
+    assert answers["image"] == str(tmp_path / "firmware.bin")
+    assert Path(answers["other"]).read_bytes() == b"\x7fELF"
+    with pytest.raises(BadUsage, match="one file only"):
+        collected(tmp_path, "image=-", "other=-")
+
+
+def collected(tmp_path, *given, file=None, stdin=b""):
+    """The answers to a flow with every kind of question."""
+    kinds = {"pin": "secret", "puk": "secret", "image": "file", "other": "file", "job": "text"}
+    return collect(given, file, kinds, State(tmp_path), lambda: io.BytesIO(stdin))
+
+
+# --- the record ---------------------------------------------------------------------------
+
+
+def test_options_stand_before_and_after_the_command_word(bench):
+    """Both mean the same."""
+    words = ("--state", str(bench.directory), "--practice", bench.scenario)
+    done = subprocess.run(
+        [sys.executable, "-m", "console.cli", "log", "list", "--json", *words],
+        env=bench.environ,
+        capture_output=True,
+        check=True,
+    )
+
+    assert json.loads(done.stdout)[0]["job"] == "2243"
+
+
+def test_the_record_is_handed_over_as_it_is_or_as_a_page(bench, tmp_path):
+    """To the output, or to a file that is named afterwards."""
+    raw = bench.replug("log", "export", "1").stdout
+    page = bench.replug("log", "export", "1", "--format", "html", "--to", str(tmp_path / "page"))
+
+    assert raw == bench.state.journal("1").read_text()
+    assert page.stdout == f"{tmp_path / 'page'}\n"
+    assert "2243" in (tmp_path / "page").read_text()
+
+
+def test_a_record_sent_into_a_pipe_does_not_replace_it(bench, tmp_path):
+    """As a process substitution of a shell, or /dev/null, is one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        done = bench.replug("log", "export", "1", "--to", str(pipe))
+        told = os.read(reading, 1 << 20)
+    finally:
+        os.close(reading)
+
+    assert (done.returncode, pipe.is_fifo()) == (0, True)
+    assert told == bench.state.journal("1").read_bytes()
+
+
+def test_the_vault_lists_digests_and_deletes_by_name(blank):
+    """All of the names or none; what is gone cannot be deleted again."""
+    blank.replug("run", "rekey", "1-1")
+    (kept,) = blank.json("vault", "list")
+    half = blank.replug("vault", "delete", kept["name"], "nothing")
+    still = blank.json("vault", "list")
+    gone = blank.replug("vault", "delete", kept["name"], kept["name"])
+
+    assert (kept["name"], kept["run"], kept["size"]) == ("1-private-key-slot.bin", "1", KEY_SIZE)
+    assert (half.returncode, still) == (2, [kept])
+    assert (gone.returncode, gone.stdout) == (0, f"{kept['name']} is deleted.\n")
+    assert blank.replug("vault", "list").stdout == "The vault is empty.\n"
+
+
+def test_the_bench_says_whether_it_lives_and_ends_when_told(tmp_path):
+    """Its practice hardware ends with it; ending nothing is no error."""
+    with place(tmp_path) as made:
+        before = made.json("bench", "status")
+        made.replug("run", "check", "1-1")
+        during = made.json("bench", "status")
+        stopped = made.replug("bench", "stop")
+        again = made.replug("bench", "stop")
+
+        assert before == {"running": False, "pid": 0}
+        assert (during["running"], during["answers"], during["runs"]) == (True, True, [])
+        assert (stopped.stdout, again.stdout) == ("The bench has ended.\n", "No bench runs.\n")
+        assert (again.returncode, made.processes()) == (0, [])
+
+
+def test_hands_plug_pull_and_press(app):
+    """What a command did to the unit, the next command sees."""
+    app.replug("press", "1-1", "dfu")
+    until(lambda: app.present() == ["607f"], "the unit in DFU mode")
+    pressed = app.json("devices")
+    app.replug("pull", "1-1")
+    pulled = app.replug("devices")
+    app.replug("plug", "1-1")
+
+    assert [device["mode"] for device in pressed] == ["dfu"]
+    assert pulled.stdout == "Nothing is plugged in.\n"
+    assert [device["mode"] for device in app.json("devices")] == ["app"]
+
+
+def test_hands_are_for_practice_only(tmp_path):
+    """A real unit is not pulled by a command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "console.cli", "--state", str(tmp_path), "pull", "1-1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, "Only practice hardware" in done.stderr) == (2, True)
+
+
+# --- ends of a command that are not there -------------------------------------------------
+
+
+def test_a_closed_standard_input_is_no_trouble(bench):
+    """As some schedulers leave it."""
+    closing = "import os, sys\nos.close(0)\nos.execv(sys.executable, sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", closing, *bench.words("run", "check", "1-1")],
+        env=bench.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(bench):
+    """`replug devices | head -0`, with nobody to tell."""
+    listing = bench.begin("devices", "--json", stderr=subprocess.STDOUT)
+    listing.stdout.close()
+    listing.stdout = None
+
+    assert ended(listing).returncode == 0
+
+
+@pytest.mark.parametrize(("words", "code"), [(("runs",), 1), (("run", "check", "1-1"), 6)])
+def test_an_output_on_a_full_disk_is_a_sentence(bench, words, code):
+    """A run goes on without it."""
+    with Path("/dev/full").open("w") as full:
+        done = bench.replug(*words, stdout=full)
+    last = bench.state.run_ids()[-1]
+
+    assert done.returncode == code
+    assert "cannot be written" in done.stderr or "goes on without you" in done.stderr
+    assert bench.wait_for("RunEnded", last)["verdict"] == "no fault found"
+
+
+def test_a_state_directory_that_is_a_file_is_a_sentence(tmp_path):
+    """For who reads and for who writes."""
+    (tmp_path / "file").write_text("not a folder")
+    made = Place(tmp_path / "file")
+    words = (("runs",), ("vault", "list"), ("devices",))
+    codes = [made.replug(*command).returncode for command in words]
+
+    assert codes == [5, 5, 5]
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+# --- what a command costs -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", PLAIN_COMMANDS, ids=" ".join)
+def test_a_plain_command_imports_no_screen(bench, words):
+    """Nor what only a report, a real bus or a repair needs."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *bench.words(*words)[1:]],
+        env=bench.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = {name.partition(".")[0] for name in names}
+    looks = words[0] in ("devices", "flows", "scenarios")
+
+    assert imported & {"textual", "rich", "jinja2", "pyudev", "usb", "smartcard"} == set()
+    assert looks or "cryptography" not in imported
+
+
+# --- the slow ones ------------------------------------------------------------------------
+
+
+def test_a_dead_memory_is_proven_and_ends_with_1(slow):
+    """Beyond repair: the erase that never ended is in the record, and was sent once."""
+    done = ended(slow["dead"], 2 * LIMIT)
+    last = json.loads(done.stdout.splitlines()[-1])
+
+    assert done.returncode == 1
+    assert (last["event"], last["verdict"]) == ("RunEnded", "beyond repair")
+    assert "No second erase was sent." in last["proof"]
+
+
+def test_a_device_that_another_program_holds_is_refused_with_5_by_name(slow):
+    """It waits a while for permissions to arrive, then names the holder."""
+    done = ended(slow["held"], 2 * LIMIT)
+
+    assert (done.returncode, f"in use by process {os.getpid()}" in done.stdout) == (5, True)
