@@ -59,6 +59,7 @@ class Place:
             "TZ": "UTC",
             "TERM": "xterm",
             "USER": "tech",
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         }
 
     def begin_practice(self, pace: float) -> None:

@@ -291,14 +291,18 @@ def _fold_said(view: RunView, record: Record) -> RunView:
             return _say(left, record, "judged", f"It left port {port}.") if port else left
         case DeviceJudged() as event:
             view = _say(view, record, "judged" if event.taken else "not taken", event.why)
-            if event.taken:
-                seen_as = (*view.seen_as, event.device)
-                view = replace(view, device=event.device, port=event.device.port, seen_as=seen_as)
-            return view
+            return _taken(view, event.device) if event.taken else view
         case Unknown():
             return replace(view, unknown=view.unknown + 1)
         case _:
             return view
+
+
+def _taken(view: RunView, device: Device) -> RunView:
+    was_shown = view.device is not None and bool(view.device.visit)
+    name = view.name if was_shown else f"{device.product}  {device.serial}".strip()
+    seen_as = (*view.seen_as, device)
+    return replace(view, device=device, port=device.port, name=name, seen_as=seen_as)
 
 
 def _started(view: RunView, record: Record, event: RunStarted) -> RunView:
