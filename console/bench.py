@@ -205,6 +205,12 @@ class Bench:
         """Every device that is there now."""
         return self._devices
 
+    def ports_of_others(self, run: str) -> frozenset[str]:
+        """The ports that other runs than this one work on."""
+        return self.do(
+            lambda: frozenset(live.view.port for other, live in self._live.items() if other != run)
+        )
+
     def look_again(self) -> None:
         """Have the bus scanned; returns when what was missed is settled."""
         seen = threading.Event()

@@ -68,6 +68,8 @@ class Owner(Protocol):
 
     def present(self) -> tuple[Device, ...]: ...
 
+    def ports_of_others(self, run: str) -> frozenset[str]: ...
+
     def look_again(self) -> None: ...
 
     def ended(self, run: str, ended: RunEnded) -> None: ...
@@ -96,6 +98,7 @@ class Run:
         self._stop = threading.Event()
         self._given = self._brought_along(request)
         self._traced = 0
+        self._of_others: set[str] = set()
 
     @staticmethod
     def _brought_along(request: Request) -> dict[str, Reply]:
@@ -165,7 +168,11 @@ class Run:
         return self.request.attended
 
     def present(self) -> tuple[Device, ...]:
-        return self._owner.present()
+        # What another run works on is none of ours: not now, and not once that run has ended.
+        there = self._owner.present()
+        theirs = self._owner.ports_of_others(self.run)
+        self._of_others |= {device.visit for device in there if device.port in theirs}
+        return tuple(device for device in there if device.visit not in self._of_others)
 
     def look_again(self) -> None:
         self._owner.look_again()

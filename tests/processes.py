@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -228,6 +229,7 @@ class Terminal:
 
     def __init__(self, place: Place, *words: str) -> None:
         self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
         self.shown = ""
         self.command = subprocess.Popen(
             ["setsid", "--ctty", *place.words(*words)],

@@ -64,7 +64,7 @@ def ask(guide):
 
 def wait(guide):
     with guide.expect("boot", what="it") as back:
-        came = back.wait(limit=30.0)
+        came = back.wait(limit=1e6)
     return DONE if came else Outcome(Verdict.UNFINISHED, "It did not come.")
 
 
@@ -464,6 +464,29 @@ def test_a_run_for_a_device_that_is_not_shown_waits_for_it(shop):
     view = shop.ended(run)
 
     assert ("repaired", "2-1", came) == (view.verdict, view.port, view.device)
+
+
+def test_a_run_without_a_device_never_takes_the_one_another_run_works_on(shop):
+    """Not when that one reconnects, and not when its run has ended: it is another customer's."""
+    theirs = Device("1-1", "v8", "0a0a", "0002", "A")
+    ours = Device("2-1", "v9", "0a0a", "0002", "Z")
+    lost = shop.run("wait", "", not_shown=True)
+    shop.waiting(lost)
+    working = shop.run("wait", "1-1")
+    shop.waiting(working)
+    shop.bus.here = (theirs, RIGHT)
+    shop.bus.notice()
+    first = shop.ended(working)
+    shop.bench.look_again()
+    still = shop.bench.runs()[lost]
+    shop.bus.here = (theirs, RIGHT, ours)
+    shop.bus.notice()
+    second = shop.ended(lost)
+
+    assert ("repaired", theirs) == (first.verdict, first.device)
+    assert ((), True) == (still.said, still.wait is not None)
+    assert ("repaired", ours) == (second.verdict, second.device)
+    assert ["Taken: it is the only one of its kind that came."] == [s.sentence for s in second.said]
 
 
 def test_the_table_of_the_bench_shows_the_run_on_its_device(shop):

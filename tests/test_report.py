@@ -1,4 +1,4 @@
-"""What the technician hands over: the journal's own bytes, or a page that hides and adds nothing."""
+"""What the technician hands over: the journal's own bytes, or a page made of them."""
 
 from __future__ import annotations
 
@@ -190,9 +190,7 @@ def test_a_practice_run_is_marked_as_no_record(state):
     journal_of(state, *run_of(practice="case-3"))
     body = page(state).partition("<body>")[2].lstrip()
 
-    assert body.startswith('<p class="practice">\nPRACTICE') or body.startswith(
-        '<p class="practice">PRACTICE'
-    )
+    assert body.startswith(('<p class="practice">\nPRACTICE', '<p class="practice">PRACTICE'))
     assert "scenario case-3. This is no record of a repair." in body
 
 

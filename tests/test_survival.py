@@ -125,6 +125,24 @@ def test_a_terminal_that_closes_leaves_the_run_going(app, answered):
     assert (done.returncode, app.wait_for("RunEnded")["verdict"]) == (0, "repaired")
 
 
+def test_a_screen_that_dies_leaves_its_bench_and_a_new_one_shows_the_run(app):
+    """The bench was started by the screen; window closed, then kill -9."""
+    with Terminal(app) as first:
+        first.expect("Spark Core")
+        (bench,) = app.benches()
+        app.replug("run", "check", "1-1", "--detach")
+        app.wait_for("WaitStarted")
+        first.close()
+        first.command.wait(20)
+    with Terminal(app) as second:
+        second.expect("running 1")
+        second.command.kill()
+    app.to_dfu()
+
+    assert app.wait_for("RunEnded")["reason"] == "fault found"
+    assert app.benches() == [bench]
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
 def test_a_command_that_is_killed_leaves_the_run_going(app, number):
     """The run belongs to the bench, which is in a session of its own."""
@@ -203,6 +221,7 @@ def test_a_journal_that_was_changed_is_said_and_not_believed(app):
     app.to_dfu()
     app.replug("run", "check", "1-1")
     app.replug("bench", "stop")
+    app.begin_practice(0.1)
     journal = app.state.journal("1")
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(
@@ -259,7 +278,7 @@ def fill(disk: Path) -> None:
 
 def test_a_full_state_directory_refuses_the_run_and_leaves_nothing_half_done(small_disk):
     """A sentence, advice and 5; with room again it works."""
-    small_disk.replug("devices")
+    small_disk.begin_practice(0.1)
     fill(small_disk.directory)
     without_bench = small_disk.replug("run", "rekey", "1-1", "--yes")
     (small_disk.directory / "filler").unlink()
@@ -297,6 +316,7 @@ def test_a_disk_that_fills_up_in_a_run_does_not_cost_the_verdict(small_disk):
 
 def test_a_read_only_state_directory_is_read_and_not_written(small_disk):
     """What is there is shown; what would have to be recorded is refused."""
+    small_disk.begin_practice(0.1)
     small_disk.replug("run", "check", "1-1")
     small_disk.replug("bench", "stop")
     disk = str(small_disk.directory)
