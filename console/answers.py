@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from console.errors import BadUsage
-from console.state import State, write_private
+from console.state import SPOOLED, State, write_private
 
 LARGEST_SECRET = 64 * 1024
 
@@ -141,7 +141,7 @@ def _resolved(
             return str(Path(text).expanduser().absolute())
         except RuntimeError:
             raise BadUsage(f"There is no home directory as {text} for {name} names it.") from None
-    path = state.inbox / f"stdin-{os.getpid()}-{name}"
+    path = state.inbox / f"{SPOOLED}{os.getpid()}-{name}"
     write_private(path, stdin().read())
     return str(path)
 

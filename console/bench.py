@@ -19,11 +19,19 @@ from typing import Any, TypeVar
 from console import __version__
 from console.cards import DeviceCard, card, flow_named, introduce, pick_device, pick_flow
 from console.clock import Clock
-from console.errors import BadUsage, ConsoleError, GateClosed, NoSuchDevice, RecordError
+from console.errors import (
+    BadUsage,
+    ConsoleError,
+    GateClosed,
+    NoSuchDevice,
+    RecordError,
+    TornJournal,
+)
 from console.events import (
     BenchStarted,
     BenchStopped,
     BusChanged,
+    DayTurned,
     Device,
     DeviceChanged,
     DeviceUnplugged,
@@ -122,20 +130,50 @@ class Bench:
     # --- journals (owner thread) ---------------------------------------------------------
 
     def _open_day(self) -> None:
-        today = self.clock.wall().astimezone().date().isoformat()
-        opened = Journal(self.state.days / f"{today}.jsonl", self.clock)
+        today = self._today()
+        opened = self._journal_of(today)
+        turned = self._journal is not None
         if self._journal is not None:
             self._journal.close()
         self._day, self._journal = today, opened
-        self._write(BenchStarted(__version__, os.getpid(), self.state.practice))
-        for device in self._devices:
-            self._write(introduce(device, self.families))
-        for live in self._live.values():
-            view = live.view
-            self._write(RunOpened(view.run, view.flow, view.port, view.job))
+        if turned:
+            self._write(self._day_turned())
+        else:
+            self._write(BenchStarted(__version__, os.getpid(), self.state.practice))
+
+    def _today(self) -> str:
+        return self.clock.wall().astimezone().date().isoformat()
+
+    def _journal_of(self, day: str) -> Journal:
+        """The day's journal; one that was changed is left as it is, and another is begun."""
+        for name in (day, *(f"{day}-{number}" for number in range(2, 10))):
+            path = self.state.days / f"{name}.jsonl"
+            try:
+                return Journal(path, self.clock)
+            except TornJournal as error:
+                if not path.is_file():
+                    raise
+                print(error.sentence, file=sys.stderr, flush=True)  # noqa: T201 - the bench's log
+        raise TornJournal(f"No journal of {day} can be read or begun.")
+
+    def _day_turned(self) -> DayTurned:
+        runs = (live.view for live in self._live.values())
+        here = tuple(introduce(device, self.families) for device in self._devices)
+        away = tuple(introduce(device, self.families) for device in self._gone.values())
+        known = {device.port: device.since for device in self._view.devices}
+        return DayTurned(
+            __version__,
+            os.getpid(),
+            self.state.practice,
+            here,
+            away,
+            tuple(known.get(seen.device.port, "") for seen in (*here, *away)),
+            tuple(RunOpened(view.run, view.flow, view.port, view.job) for view in runs),
+            tuple(BusChanged(bus, state) for bus, state in self._view.troubles.items()),
+        )
 
     def _log(self, event: Event) -> None:
-        if self.clock.wall().astimezone().date().isoformat() != self._day:
+        if self._today() != self._day:
             try:
                 self._open_day()
             except RecordError as error:
@@ -175,13 +213,14 @@ class Bench:
 
     def listen(self, listener: Listener) -> str:
         """Tell it from now on; the path of today's journal."""
+        self.do(lambda: self._listeners.append(listener))
+        return self.journal_path
 
-        def begin() -> str:
-            self._listeners.append(listener)
-            assert self._journal is not None
-            return str(self._journal.path)
-
-        return self.do(begin)
+    @property
+    def journal_path(self) -> str:
+        """The journal that is written now."""
+        assert self._journal is not None
+        return str(self._journal.path)
 
     def unlisten(self, listener: Listener) -> None:
         self.do(lambda: self._listeners.remove(listener) if listener in self._listeners else None)
@@ -392,8 +431,11 @@ class Bench:
         self._tell({"ended": run})
 
     def _let_go(self, run: str) -> None:
-        self._live.pop(run).journal.close()
+        live = self._live.pop(run)
+        live.journal.close()
         give_back(self.state.reserve(run))
+        for answer in live.run.request.answers.values():
+            self.state.drop_spooled(answer)
 
 
 def _settle(future: Future[T], work: Callable[[], T]) -> None:

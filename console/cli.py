@@ -125,6 +125,9 @@ def _record_words(words: Words[_Exact], both: _Exact) -> None:
         "--json", action="store_true"
     )
     delete = _word(vault_words, both, "delete", record.vault_delete, "delete for good")
+    delete.add_argument(
+        "--unfinished", action="store_true", help="even what an unfinished repair may need"
+    )
     delete.add_argument("name", metavar="NAME", nargs="+")
 
 

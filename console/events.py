@@ -88,6 +88,23 @@ class BenchStarted:
 
 
 @dataclass(frozen=True)
+class DayTurned:
+    """A new day's journal began while the bench went on; all that still holds is said again.
+
+    `since` tells of each of `here`, then of each of `away`, from when that is (ISO 8601, UTC).
+    """
+
+    version: str
+    pid: int
+    practice: str
+    here: tuple[DevicePlugged, ...]
+    away: tuple[DevicePlugged, ...]
+    since: tuple[str, ...]
+    runs: tuple[RunOpened, ...]
+    troubles: tuple[BusChanged, ...]
+
+
+@dataclass(frozen=True)
 class BenchStopped:
     reason: str
 
@@ -329,6 +346,7 @@ class Unknown:
 Event = (
     BenchStarted
     | BenchStopped
+    | DayTurned
     | BusChanged
     | DevicePlugged
     | DeviceChanged

@@ -129,19 +129,10 @@ def predecessor(
 def same_unit(view: RunView, device: Device, unit: Unit = serial) -> bool:
     """Was the run about this very unit, in any of the modes in which the run saw it?
 
-    Its name decides; where a mode has none, the port and the maker's id do.
+    Its name alone decides. The same port proves nothing: the next customer's unit sits there.
     """
     ours = unit(device)
-    for known in view.seen_as:
-        if not known.vid or not device.vid:
-            continue  # one of the two is not shown: nothing is known of it
-        theirs = unit(known)
-        if ours and theirs:
-            if ours == theirs:
-                return True
-        elif (known.port, known.vid) == (device.port, device.vid):
-            return True
-    return False
+    return bool(ours) and any(unit(known) == ours for known in view.seen_as)
 
 
 def first_backups(state: State, before: RunView | None) -> Mapping[str, ArtefactKept]:
@@ -165,3 +156,15 @@ def _earlier(state: State, view: RunView) -> RunView | None:
         return view_of(state, view.continues)
     except TornJournal:
         return None
+
+
+def needed_backups(state: State) -> Mapping[str, str]:
+    """The vault's files that a repair which did not finish may still need, and its run."""
+    finished = set()
+    needed: dict[str, str] = {}
+    for view in past_runs(state):
+        if view.verdict == Verdict.REPAIRED or view.run in finished:
+            finished |= {view.run, view.continues}
+        elif view.committed and view.verdict in ("", Verdict.UNFINISHED):
+            needed |= {kept.name: view.run for kept in view.artefacts if kept.place == "vault"}
+    return needed

@@ -35,6 +35,8 @@ from console.state import State, give_back, set_aside, storing
 
 PATIENCE = 20.0
 """Seconds for which a bench may take to start, or to answer; a slow machine takes several."""
+STARTING = 60.0
+"""Seconds for which a new bench may take to answer: an emulated machine needs many."""
 
 
 class Link:
@@ -168,7 +170,7 @@ def reach(state: State, *, listen: bool = False, screen: str = "") -> Link:
     """A link to the bench, started if none lives. Raises BenchError, RecordError."""
     starting: subprocess.Popen[bytes] | None = None
     told_before = 0
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline:
         link = living(state, listen=listen, screen=screen)
         if link is not None:
@@ -183,7 +185,7 @@ def reach(state: State, *, listen: bool = False, screen: str = "") -> Link:
             told_before = state.log.stat().st_size if state.log.exists() else 0
             starting = start_bench(state)
         time.sleep(0.02)
-    raise BenchSilent(f"The bench did not start within {PATIENCE:.0f} s.", f"See {state.log}")
+    raise BenchSilent(f"The bench did not start within {STARTING:.0f} s.", f"See {state.log}")
 
 
 def must_have_room(state: State) -> None:

@@ -55,16 +55,17 @@ class Picture:
             self.progress[str(nudge["progress"])] = known
         elif "trouble" in nudge:
             self.trouble = f"{nudge['trouble']} {nudge['advice']}".strip()
+        elif "look" in nudge:
+            self._turn_to(Path(str(nudge["look"])))
+            self.read()
+            for run in tuple(self._runs):
+                self.read_run(run)
         elif "run" in nudge:
             self.run(str(nudge["run"]))
             self.read_run(str(nudge["run"]))
         elif "grew" in nudge:
             self._turn_to(Path(str(nudge["grew"])))
             self.read()
-        else:
-            self.read()
-            for run in tuple(self._runs):
-                self.read_run(run)
 
     def _turn_to(self, path: Path) -> None:
         if path != self._tail.path:

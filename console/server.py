@@ -62,7 +62,7 @@ class Connection:
     def nudge(self, message: dict[str, Any]) -> None:
         """Pass on what happened; who does not read misses it and is told to look again later."""
         if self._behind:
-            self._behind = not sockets.send(self._wire, {"look": True})
+            self._behind = not sockets.send(self._wire, {"look": self._server.bench.journal_path})
         if not self._behind:
             self._behind = not sockets.send(self._wire, message)
 

@@ -17,6 +17,8 @@ import platformdirs
 
 from console.errors import ConsoleError, NoRoom, NotWritable, RecordError
 
+SPOOLED = "stdin-"
+"""How the names of files begin that came in by a command's standard input."""
 RESERVE = 64 * 1024
 """Bytes a run sets aside, so that its last lines can be written on a disk that became full."""
 
@@ -71,6 +73,12 @@ class State:
 
     def reserve(self, run: str) -> Path:
         return self.runs / run / "reserve"
+
+    def drop_spooled(self, answer: str) -> None:
+        """Delete what a command brought in from its standard input, once its run is over."""
+        path = Path(answer) if answer.startswith(str(self.inbox)) else None
+        if path is not None and path.parent == self.inbox and path.name.startswith(SPOOLED):
+            path.unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Make the folders. Raises NoRoom, NotWritable."""

@@ -22,7 +22,6 @@ from console.errors import (
     NoSuchDevice,
     NoSuchFlow,
     RecordError,
-    TornJournal,
     Unplugged,
 )
 from console.events import (
@@ -572,13 +571,18 @@ def test_a_bench_that_starts_again_goes_on_in_the_days_journal(tmp_path):
 
 
 def test_a_day_whose_journal_was_changed_is_not_written_on(tmp_path):
-    """The start is refused in words; the file stays as it is."""
+    """The file stays as it is, as evidence; the bench goes on in another of that day."""
     with floor(tmp_path, LEFT) as shop:
         path = shop.days()[0]
-    path.write_bytes(path.read_bytes().replace(b"Scale", b"Stale", 1))
+    changed = path.read_bytes().replace(b"Scale", b"Stale", 1)
+    path.write_bytes(changed)
+    with floor(tmp_path, LEFT) as shop:
+        first, second = sorted(shop.days(), key=lambda path: len(path.name))
 
-    with pytest.raises(TornJournal):
-        Floor(tmp_path, LEFT).bench.start()
+    assert changed == first.read_bytes()
+    assert f"{path.stem}-2.jsonl" == second.name
+    assert "" == replay(second).broken
+    assert ["1-1"] == [device.port for device in bench_view(replay(second).records).here]
 
 
 def past_midnight(shop: Floor) -> None:

@@ -222,10 +222,10 @@ def seen_as(*devices: Device) -> RunView:
         (seen_as(CORE), OTHER, False),
         (seen_as(APP, CORE), CORE, True),
         (seen_as(APP), CORE, False),
-        (seen_as(Device("1-1", "v", "1d50", "607d")), CORE, True),
+        (seen_as(Device("1-1", "v", "1d50", "607d")), CORE, False),
         (seen_as(Device("1-2", "v", "1d50", "607d")), CORE, False),
         (seen_as(Device("1-1", "v", "046d", "607d")), CORE, False),
-        (seen_as(CORE), Device("1-1", "v", "1d50", "607f"), True),
+        (seen_as(CORE), Device("1-1", "v", "1d50", "607f"), False),
         (seen_as(CORE), Device("2-1", "v", "1d50", "607f", "A"), True),
         (seen_as(Device("1-1", "", "", "")), CORE, False),
         (seen_as(Device("1-1", "", "", "")), Device("1-1", "", "", ""), False),
@@ -234,7 +234,7 @@ def seen_as(*devices: Device) -> RunView:
     ],
 )
 def test_a_unit_is_known_by_any_serial_it_was_seen_under(view, device, same):
-    """Else by its port and maker; one that is not shown is nobody in particular."""
+    """Never by its port: the next customer's unit sits there."""
     assert same == same_unit(view, device)
 
 

@@ -96,7 +96,7 @@ def test_every_event_of_a_run_has_words():
     """None is passed over by a forgotten case."""
     of_the_bench = {
         *("BenchStarted", "BenchStopped", "BusChanged", "DevicePlugged", "DeviceChanged"),
-        *("DeviceUnplugged", "RunOpened", "RunClosed", "ScreenLost", "ScreenBack"),
+        *("DeviceUnplugged", "DayTurned", "RunOpened", "RunClosed", "ScreenLost", "ScreenBack"),
     }
     worded = {type(event).__name__ for event, text in LINES if text}
 

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from console.commands.words import say, say_json
-from console.errors import BadUsage, RecordError
+from console.errors import BadUsage, GateClosed, RecordError
+from console.history import needed_backups
 from console.state import State, storing
 
 Given = argparse.Namespace
@@ -81,6 +82,14 @@ def vault_delete(given: Given, state: State) -> int:
     unknown = [name for name in names if name not in files]
     if unknown:
         raise BadUsage(f"There is no {unknown[0]} in the vault.", "See it: replug vault list")
+    needed = needed_backups(state)
+    for name in names:
+        if name in needed and not given.unfinished:
+            raise GateClosed(
+                f"{name} is the backup of run {needed[name]}, which did not finish the repair.",
+                "Repair the unit first. If it is lost for good: --unfinished deletes it all the "
+                "same.",
+            )
     for name in names:
         with storing(state.vault):
             files[name].unlink()

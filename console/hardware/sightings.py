@@ -110,7 +110,7 @@ def _speed(megabits: str) -> str:
 
 
 def _port_order(port: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in port.replace("-", ".").split(".") if part.isdigit())
+    return tuple(int(part) for part in port.replace("-", ".").split(".") if part.isdecimal())
 
 
 def printable(text: str) -> str:

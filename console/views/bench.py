@@ -9,6 +9,7 @@ from console.events import (
     BenchStarted,
     BenchStopped,
     BusChanged,
+    DayTurned,
     Device,
     DeviceChanged,
     DevicePlugged,
@@ -108,6 +109,8 @@ def fold_bench(view: BenchView, record: Record) -> BenchView:
             return replace(
                 past, started=record.at, at=record.at, practice=event.practice, running=True
             )
+        case DayTurned() as event:
+            return _day_turned(view, record, event)
         case BenchStopped():
             return replace(view, running=False)
         case DevicePlugged() as event:
@@ -131,6 +134,22 @@ def fold_bench(view: BenchView, record: Record) -> BenchView:
             return _lately(view, record, "", f"note: {event.text}")
         case _:
             return view
+
+
+def _day_turned(view: BenchView, record: Record, event: DayTurned) -> BenchView:
+    since = (*event.since, *([record.at] * len(event.here + event.away)))
+    there = [device_view(seen, at) for seen, at in zip(event.here, since, strict=False)]
+    gone = zip(event.away, since[len(event.here) :], strict=False)
+    devices = there + [replace(device_view(seen, at), here=False, nodes=()) for seen, at in gone]
+    return replace(
+        view,
+        started=view.started or record.at,
+        practice=event.practice,
+        running=True,
+        devices=tuple(sorted(devices, key=lambda device: port_order(device.port))),
+        runs={run.run: run for run in event.runs},
+        troubles={trouble.bus: trouble.state for trouble in event.troubles},
+    )
 
 
 def _plugged(view: BenchView, record: Record, event: DevicePlugged) -> BenchView:
@@ -204,7 +223,7 @@ def _lately(view: BenchView, record: Record, port: str, text: str) -> BenchView:
 
 def port_order(port: str) -> tuple[int, ...]:
     """Ports in the order a person counts them: 1-2 before 1-10."""
-    return tuple(int(part) for part in port.replace("-", ".").split(".") if part.isdigit())
+    return tuple(int(part) for part in port.replace("-", ".").split(".") if part.isdecimal())
 
 
 @dataclass(frozen=True)

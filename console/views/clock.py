@@ -6,7 +6,9 @@ from datetime import datetime
 
 
 def clock_of(at: str, seconds: bool = False) -> str:
-    """Hours and minutes (and seconds) of an ISO time, in the time zone of who looks at it."""
-    if not at:
+    """Hours and minutes (and seconds) of an ISO time, in the time zone of who looks; "" of none."""
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
         return ""
-    return datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S" if seconds else "%H:%M")
+    return moment.astimezone().strftime("%H:%M:%S" if seconds else "%H:%M")
