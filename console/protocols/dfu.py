@@ -194,6 +194,10 @@ class Segment:
     def end(self) -> int:
         return self.start + self.count * self.page
 
+    def page_of(self, address: int) -> int:
+        """Where the page that holds the address begins."""
+        return address - (address - self.start) % self.page
+
 
 _GROUP = re.compile(r"/\s*0x([0-9a-fA-F]+)\s*(?:-\s*0x[0-9a-fA-F]+\s*)?/([^/]*)")
 _SEGMENT = re.compile(r"(\d+)\s*\*\s*(\d+)\s*([BKM]?)\s*([a-g]?)")
@@ -219,6 +223,16 @@ class Layout:
 
     def at(self, address: int) -> Segment | None:
         return next((part for part in self.segments if part.start <= address < part.end), None)
+
+    def pages(self, start: int, end: int) -> Iterator[tuple[int, Segment | None]]:
+        """Each page that the range touches with its segment; a gap ends it with None."""
+        while start < end:
+            segment = self.at(start)
+            page = segment.page_of(start) if segment else start
+            yield page, segment
+            if segment is None:
+                return
+            start = page + segment.page
 
 
 def _segments(start: int, text: str, name: str) -> Iterator[Segment]:

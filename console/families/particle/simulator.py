@@ -231,6 +231,8 @@ BLANK_KEY = "50ff70065067545611480887"
 DEAD_MEMORY = "53ff6c066667574834212367"
 UNPLUGGED = "55ff6e065075555340261787"
 IN_APPLICATION = "54ff72066667515108311467"
+NO_FIRMWARE = "51ff6a065067545724420187"
+NO_SERVER_KEY = "49ff71065067555057291387"
 
 
 def _healthy(pause: Pause) -> SimulatedUsb:
@@ -255,6 +257,22 @@ def _unplugged_mid_write(pause: Pause) -> SimulatedUsb:
 
 def _in_application(pause: Pause) -> SimulatedUsb:
     return SparkCore(pause, IN_APPLICATION, mode=Mode.APPLICATION, memories=_without_key)
+
+
+def _without_firmware(device_id: str) -> Memories:
+    return healthy_memories(device_id, firmware=False)
+
+
+def _firmware_gone(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, NO_FIRMWARE, memories=_without_firmware)
+
+
+def _without_server_key(device_id: str) -> Memories:
+    return healthy_memories(device_id, server=Slot.BLANK)
+
+
+def _server_key_gone(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, NO_SERVER_KEY, memories=_without_server_key)
 
 
 SCENARIOS = (
@@ -282,5 +300,15 @@ SCENARIOS = (
         "core-app",
         "A Spark Core that runs its application and needs its buttons before it can be repaired.",
         (Unit("1-1", _in_application),),
+    ),
+    Scenario(
+        "core-firmware-gone",
+        "A Spark Core whose firmware is gone and whose factory image is still there.",
+        (Unit("1-1", _firmware_gone),),
+    ),
+    Scenario(
+        "core-server-key-gone",
+        "A Spark Core that no longer knows the server it has to talk to.",
+        (Unit("1-1", _server_key_gone),),
     ),
 )
