@@ -129,6 +129,30 @@ def same_unit(view: RunView, device: Device) -> bool:
     return False
 
 
+def recorded(
+    state: State, device: Device, name: str, sha256: str
+) -> tuple[RunView, ArtefactKept] | None:
+    """The vault backup of that name or digest and its run; this unit's before another's."""
+    other = None
+    for view in past_runs(state):
+        for kept in view.artefacts:
+            if kept.place != "vault" or not _is_meant(kept, name, sha256):
+                continue
+            if same_serial(view, device):
+                return view, kept
+            other = other or (view, kept)
+    return other
+
+
+def same_serial(view: RunView, device: Device) -> bool:
+    """Was the run about a unit that showed this serial? A port proves nothing here."""
+    return bool(device.serial) and any(seen.serial == device.serial for seen in view.seen_as)
+
+
+def _is_meant(kept: ArtefactKept, name: str, sha256: str) -> bool:
+    return kept.name == name if name else kept.sha256 == sha256
+
+
 def first_backups(state: State, before: RunView | None) -> Mapping[str, ArtefactKept]:
     """The vault's files of a broken-off repair by their bare names, the oldest of each."""
     backups: dict[str, ArtefactKept] = {}

@@ -7,6 +7,7 @@ from console.families.particle.check import CHECK
 from console.families.particle.flash import FLASH, RESET
 from console.families.particle.platforms import PLATFORMS, Platform
 from console.families.particle.rekey import REKEY
+from console.families.particle.restore import RESTORE
 
 
 def _modes(platform: Platform) -> Iterator[Mode]:
@@ -34,5 +35,5 @@ FAMILY = Family(
     name="particle",
     title="Particle boards",
     modes=tuple(mode for platform in PLATFORMS for mode in _modes(platform)),
-    flows=(CHECK, REKEY, FLASH, RESET),
+    flows=(CHECK, REKEY, FLASH, RESET, RESTORE),
 )
