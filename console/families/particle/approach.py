@@ -30,7 +30,7 @@ JOB = Question("job", Kind.TEXT, "The number of the job? Empty: not checked.", o
 WALK = Step("walk", "Bring it into DFU mode with its buttons", usual="under 10 s")
 UNIT = Step("unit", "Compare the serial with the work order", usual="at once")
 IDENTIFY = Step("identify", "Identify the bootloader and its memory", usual="under 1 s")
-PROBE = Step("probe", "Read the external memory at four places", usual="under 2 s")
+PROBE = Step("probe", "Read the memory that holds its keys", usual="under 2 s")
 
 
 def hands(platform: Platform) -> tuple[str, ...]:

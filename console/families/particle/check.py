@@ -43,8 +43,11 @@ def judged(seen: Probe) -> Outcome:
     """The verdict on what was read."""
     if seen.suspicious:
         return _fault(
-            "The external memory reads the same everywhere: it is erased, or does not answer.",
-            "Run rekey: one guarded erase of an unused page tells which of the two, within 10 s.",
+            f"The {seen.platform.memory} reads the same everywhere: it is erased, or does not "
+            "answer.",
+            "Run rekey: one guarded erase of an unused page tells which of the two, within 10 s."
+            if seen.platform.spare
+            else "Run rekey, then restore: what does not read back then is the hardware.",
             seen.facts(),
         )
     if seen.private_key.content is not keys.Content.VALID:
@@ -57,7 +60,7 @@ def judged(seen: Probe) -> Outcome:
         return _fault(seen.server_key.sentence, RESTORE_SERVER_KEY, seen.facts())
     return Outcome(
         Verdict.NO_FAULT,
-        "Both key slots hold valid keys, and the external memory answers.",
+        f"Both key slots hold valid keys, and the {seen.platform.memory} answers.",
         f"If it still flashes cyan and red, the cloud knows another key: compare {PEM}.",
     )
 

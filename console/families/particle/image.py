@@ -20,6 +20,8 @@ from console.protocols.dfu import Layout, Segment
 from console.protocols.dfufile import Element, ImageFile, Target, parse
 
 LARGEST = 16 * 1024 * 1024
+SMALLEST_PAGE = 16
+"""Smaller pages exist nowhere; believing them would mean erases without end."""
 _UNTOUCHED = "Nothing is written."
 _NAMES = {platform.number: platform.name for platform in PLATFORMS if platform.number}
 _VECTORS = struct.Struct("<16I")
@@ -165,6 +167,11 @@ def _writable(page: int, segment: Segment | None, element: Element, layout: Layo
             f"The image is too long: it ends at 0x{element.end:X}, and {layout.name} at "
             f"0x{page:X}.",
             f"{_UNTOUCHED} Check the address, and that the image is for this device.",
+        )
+    if segment.page < SMALLEST_PAGE or segment.end > 1 << 32:
+        raise GateClosed(
+            f"It declares pages of {segment.page} bytes up to 0x{segment.end:X}: nonsense.",
+            f"{_UNTOUCHED} Reconnect it in DFU mode; if it stays so, export the log.",
         )
     if not segment.writable or not segment.readable:
         raise GateClosed(

@@ -126,7 +126,7 @@ def rekey(guide: Guide) -> Outcome:
         # It may have been pulled while the question was open: better seen before the erase.
         memory.rest()
         new = _new_key(seen)
-        put_key(guide, memory, seen, STRETCH, new + tidied(seen, saved.rest))
+        put_key(guide, memory, seen, STRETCH, new + saved.rest)
         keep_public(guide, new, platform)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
             leave(guide, memory, "The key is in.")
@@ -143,7 +143,7 @@ def with_firmware(platform: Platform) -> str:
 
 @dataclass(frozen=True)
 class Saved:
-    """The backups: of the slot, and of the rest of its page as it was before any repair."""
+    """The backup of the slot, and the rest of its page as it was and shall be again."""
 
     slot: ArtefactKept
     rest: bytes = field(repr=False)
@@ -159,7 +159,15 @@ def _keep_raw(guide: Guide, seen: Probe) -> Saved:
     if slot == seen.slot and keys.is_blank(seen.rest):
         return Saved(kept, seen.rest)
     about = "The rest of the page of the private key."
-    return Saved(kept, guide.back_up(REST_BACKUP, seen.rest, about)[1])
+    rest = guide.back_up(REST_BACKUP, seen.rest, about)[1]
+    return Saved(kept, _tidied(slot, rest, seen.platform))
+
+
+def _tidied(slot: bytes, rest: bytes, platform: Platform) -> bytes:
+    """The rest of the page, without the end of a key that was longer than its slot."""
+    found = keys.private_slot(slot, platform.form, rest)
+    over = max(0, found.spread - len(slot))
+    return b"\xff" * over + rest[over:]
 
 
 def _kept_words(saved: Saved) -> str:
@@ -173,12 +181,6 @@ def _consent(seen: Probe) -> str:
     else:
         after = "A new key is written, and the cloud will not know it until it is registered."
     return f"{seen.private_key.sentence} {CONFIRM.ask} {after} The raw bytes are backed up."
-
-
-def tidied(seen: Probe, rest: bytes) -> bytes:
-    """The rest of the page, without the end of a key that was longer than its slot."""
-    over = max(0, seen.private_key.spread - seen.platform.private.size)
-    return b"\xff" * over + rest[over:]
 
 
 # --- the stretch that cannot be undone ------------------------------------------------------
@@ -213,7 +215,7 @@ def page_change(platform: Platform, at: Place, size: int, page: bytes, before: b
 
 def _tell_erased_from_dead(guide: Guide, memory: KeyMemory, seen: Probe) -> None:
     guide.tell(
-        "The external memory reads the same everywhere: it is erased, or it does not answer.",
+        f"The {seen.platform.memory} reads the same everywhere: it is erased, or does not answer.",
         "One erase of a page that nobody uses tells which. Leave it plugged in.",
     )
     guide.step(TRIAL, _trial, memory, seen, found=lambda _: "it erases, so it was only empty")

@@ -43,7 +43,6 @@ from console.families.particle.rekey import (
     page_change,
     put,
     see_it_back,
-    tidied,
     with_firmware,
 )
 from console.families.particle.rewrite import Stretch
@@ -257,7 +256,7 @@ def _put_back(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) ->
     platform = seen.platform
     saved = back_up_slot(guide, seen)
     _consent(guide, memory, content)
-    slot, rest = seen.slot, tidied(seen, saved.rest)
+    slot, rest = seen.slot, saved.rest
     if content.name == SLOT_BACKUP:
         slot = content.data
     else:
