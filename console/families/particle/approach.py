@@ -12,7 +12,7 @@ from console.errors import GateClosed
 from console.events import Device, Verdict
 from console.families.particle import keys
 from console.families.particle.client import KeyMemory, Probe
-from console.families.particle.platforms import CORE, PLATFORMS, Platform, of_mode
+from console.families.particle.platforms import CORE, PLATFORMS, Platform, of_ids
 from console.flow import Kind, Outcome, Question, Step
 from console.guide import Guide, Reconnect
 from console.hardware.lines import ControlLine
@@ -45,7 +45,11 @@ def hands(platform: Platform) -> tuple[str, ...]:
 
 def platform_of(guide: Guide) -> Platform:
     """The row of the device; while it is not shown, a Core is what the words are for."""
-    return of_mode(guide.mode) or CORE
+    return _known(guide) or CORE
+
+
+def _known(guide: Guide) -> Platform | None:
+    return of_ids(guide.device.vid, guide.device.pid)
 
 
 def not_there(platform: Platform) -> Outcome:
@@ -59,7 +63,7 @@ def not_there(platform: Platform) -> Outcome:
 
 def in_dfu_mode(guide: Guide) -> bool:
     """True once it is in DFU mode, walked there by its buttons if need be."""
-    platform = of_mode(guide.mode)
+    platform = _known(guide)
     if platform and guide.mode == platform.dfu.mode:
         return True
     wanted = (platform,) if platform else PLATFORMS
@@ -123,6 +127,11 @@ def probe(guide: Guide, memory: KeyMemory) -> Probe:
     seen = guide.step(PROBE, memory.probe, told, found=lambda read: "; ".join(read.facts()))
     guide.tell(seen.private_key.sentence)
     guide.tell(seen.server_key.sentence)
+    if seen.left_behind:
+        guide.tell(
+            f"{seen.left_behind} bytes behind the private-key slot are not blank.",
+            "The firmware does not read them; a longer key was once written there.",
+        )
     if not seen.suspicious and seen.factory is not None and keys.is_blank(seen.factory):
         guide.tell("The factory firmware is missing: a factory reset would find nothing.")
     return seen

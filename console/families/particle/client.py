@@ -49,6 +49,11 @@ class Probe:
         return keys.server_slot(self.server, self.platform.form)
 
     @property
+    def left_behind(self) -> int:
+        """Bytes behind the slot of a settings store that a key too long for it has left."""
+        return 0 if self.platform.erases else len(self.rest.rstrip(b"\xff"))
+
+    @property
     def suspicious(self) -> bool:
         """The same few bytes everywhere: an erased memory, or one that does not answer."""
         return all(keys.pattern_of(data) for _, data in self._parts())

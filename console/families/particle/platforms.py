@@ -203,9 +203,12 @@ PLATFORMS: tuple[Platform, ...] = (
 )
 
 
-def of_mode(mode: str) -> Platform | None:
-    """The platform that has this mode."""
-    return next((row for row in PLATFORMS if mode in (row.app.mode, row.dfu.mode)), None)
+def of_ids(vid: str, pid: str) -> Platform | None:
+    """The platform that shows these ids in one of its modes."""
+    ids = (vid, pid)
+    return next(
+        (row for row in PLATFORMS if ids in ((i.vid, i.pid) for i in (row.app, row.dfu))), None
+    )
 
 
 def named(name: str) -> Platform:
