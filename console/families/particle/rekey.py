@@ -6,6 +6,7 @@ hangs is the proof and is not repeated; done is said at the read-back, not at th
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from console.errors import DeviceError, RecordError, Refused, Stopped
@@ -15,6 +16,7 @@ from console.families.particle.approach import (
     DEVICE_ID,
     IDENTIFY,
     JOB,
+    OLD_SERIAL,
     PROBE,
     UNIT,
     WALK,
@@ -154,13 +156,24 @@ def back_up_slot(guide: Guide, seen: Probe) -> Saved:
 
 
 def _keep_raw(guide: Guide, seen: Probe) -> Saved:
-    kept, slot = guide.back_up(SLOT_BACKUP, seen.slot, "The raw private-key slot, as found.")
+    about = "The raw private-key slot, as found."
+    kept, slot = guide.back_up(backup_name(guide, SLOT_BACKUP, seen.slot), seen.slot, about)
     # Another first backup means that an earlier run has been here and may have erased the page.
     if slot == seen.slot and keys.is_blank(seen.rest):
         return Saved(kept, seen.rest)
     about = "The rest of the page of the private key."
-    rest = guide.back_up(REST_BACKUP, seen.rest, about)[1]
+    rest = guide.back_up(backup_name(guide, REST_BACKUP, seen.slot), seen.rest, about)[1]
     return Saved(kept, _tidied(slot, rest, seen.platform))
+
+
+def backup_name(guide: Guide, name: str, content: bytes) -> str:
+    """The name under which a later run finds this unit's first backup again.
+
+    Where all units show one serial, the content has to tell them apart.
+    """
+    if guide.device.serial != OLD_SERIAL:
+        return name
+    return f"{hashlib.sha256(content).hexdigest()[:8]}-{name}"
 
 
 def _tidied(slot: bytes, rest: bytes, platform: Platform) -> bytes:

@@ -38,6 +38,7 @@ from console.families.particle.rekey import (
     SLOT_BACKUP,
     TRIAL,
     back_up_slot,
+    backup_name,
     keep_public,
     leave,
     page_change,
@@ -281,7 +282,8 @@ def _put_server(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) 
 
 def _back_up_server(guide: Guide, memory: KeyMemory, place: Place) -> bytes:
     page = memory.read(place)
-    return guide.back_up(SERVER_BACKUP, page, "The raw page of the server key, as found.")[1]
+    name = backup_name(guide, SERVER_BACKUP, page)
+    return guide.back_up(name, page, "The raw page of the server key, as found.")[1]
 
 
 def _consent(guide: Guide, memory: KeyMemory, content: Content) -> None:

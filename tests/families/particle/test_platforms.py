@@ -144,6 +144,20 @@ def test_the_serial_that_all_early_photons_share_proves_nothing(tmp_path):
         assert "no serial number of its own" in view.ended.sentence
 
 
+def test_two_early_photons_never_share_a_backup(tmp_path):
+    """A broken-off repair of one must not keep the other from being backed up."""
+    old = Personality(**{**vars(PHOTON), "serial": lambda _: "00000000010C"})
+    broken = {**vars(PHOTON.manners), "unplugged_at": 40}
+    with workshop(tmp_path, board(old, faults=Faults(**broken))) as shop:
+        first = shop.run()
+    with workshop(tmp_path, board(old)) as shop:
+        before = store(shop)
+        second = shop.run()
+        vault = [path.read_bytes() for path in shop.state.vault.iterdir()]
+        assert (first.verdict, second.verdict) == ("unfinished", "repaired")
+        assert before[34:646] in vault
+
+
 @each_later
 def test_the_vendors_server_key_is_written_into_its_slot_only(tmp_path, row):
     """512 bytes for TCP, 320 for UDP."""
