@@ -61,6 +61,20 @@ class Reply:
     by: str = ""
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A raw backup that some run recorded: its record, the unit's serial, its bytes.
+
+    `ours` says whether that unit is this run's; the bytes are None where they are in the vault no
+    more, or are not what the record says.
+    """
+
+    kept: ArtefactKept
+    ours: bool
+    serial: str
+    data: bytes | None = field(default=None, repr=False)
+
+
 class Signal(StrEnum):
     """What else can wake a run."""
 
@@ -113,6 +127,9 @@ class Host(Protocol):
 
     def first_backup(self, name: str) -> tuple[ArtefactKept, bytes] | None:
         """The backup of that name that an earlier, unfinished run of this device kept."""
+
+    def recorded(self, name: str, sha256: str) -> Recorded | None:
+        """The raw backup of that name, or else of that digest; this unit's before another's."""
 
 
 class Guide:
@@ -355,6 +372,10 @@ class Guide:
             self.tell(f"The backup {first[0].name} of the earlier run stays the backup.")
             return first
         return self._posted(self._host.keep(name, data, "vault"), about), data
+
+    def recorded(self, name: str = "", sha256: str = "") -> Recorded | None:
+        """What the journals know of a raw backup, by its name in the vault or by its digest."""
+        return self._host.recorded(name, sha256)
 
     def _posted(self, kept: ArtefactKept, about: str) -> ArtefactKept:
         kept = ArtefactKept(kept.name, kept.place, kept.sha256, kept.size, about)

@@ -135,6 +135,25 @@ def same_unit(view: RunView, device: Device, unit: Unit = serial) -> bool:
     return bool(ours) and any(unit(known) == ours for known in view.seen_as)
 
 
+def recorded(
+    state: State, device: Device, name: str, sha256: str, unit: Unit = serial
+) -> tuple[RunView, ArtefactKept] | None:
+    """The vault backup of that name or digest and its run; this unit's before another's."""
+    other = None
+    for view in past_runs(state):
+        for kept in view.artefacts:
+            if kept.place != "vault" or not _is_meant(kept, name, sha256):
+                continue
+            if same_unit(view, device, unit):
+                return view, kept
+            other = other or (view, kept)
+    return other
+
+
+def _is_meant(kept: ArtefactKept, name: str, sha256: str) -> bool:
+    return kept.name == name if name else kept.sha256 == sha256
+
+
 def first_backups(state: State, before: RunView | None) -> Mapping[str, ArtefactKept]:
     """The vault's files of a broken-off repair by their bare names, the oldest of each."""
     backups: dict[str, ArtefactKept] = {}

@@ -27,10 +27,10 @@ from console.events import (
 )
 from console.families import Family
 from console.flow import Flow, perform
-from console.guide import Guide, Reply, Signal
+from console.guide import Guide, Recorded, Reply, Signal
 from console.hardware.bus import Bus
 from console.hardware.lines import ControlLine
-from console.history import first_backups, predecessor
+from console.history import first_backups, predecessor, recorded, same_unit
 from console.state import State, write_private
 
 TRACE_LINES = 20_000
@@ -205,11 +205,23 @@ class Run:
         state = self._owner.state
         before = predecessor(state, self.family.name, self.device, self.run, self.family.unit)
         kept = first_backups(state, before).get(name)
-        if kept is None:
+        data = self._from_vault(kept) if kept else None
+        return (kept, data) if kept and data is not None else None
+
+    def recorded(self, name: str, sha256: str) -> Recorded | None:
+        state = self._owner.state
+        known = recorded(state, self.device, name, sha256, self.family.unit)
+        if known is None:
             return None
+        view, kept = known
+        ours = same_unit(view, self.device, self.family.unit)
+        serial = next((seen.serial for seen in view.seen_as if seen.serial), "")
+        return Recorded(kept, ours, serial, self._from_vault(kept))
+
+    def _from_vault(self, kept: ArtefactKept) -> bytes | None:
+        """The bytes of a backup; None where they are gone or not what was recorded."""
         try:
-            data = (state.vault / kept.name).read_bytes()
+            data = (self._owner.state.vault / kept.name).read_bytes()
         except OSError:
             return None
-        whole = hashlib.sha256(data).hexdigest() == kept.sha256
-        return (kept, data) if whole else None
+        return data if hashlib.sha256(data).hexdigest() == kept.sha256 else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from console.bench import Bench
 from console.families import found
 from console.hardware.lines import ControlLine, Faulty, Wrapped
+from console.hardware.simulated import Scenario
 from console.history import view_of
 from console.practice.local import InProcessBus
 from console.run import Request
@@ -114,9 +115,11 @@ class Technician:
 class Workshop:
     """A bench with practice hardware, a clock and a technician, all in this process."""
 
-    def __init__(self, root: Path, scenario: str, answers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, root: Path, scenario: str | Scenario, answers: dict[str, str] | None = None
+    ) -> None:
         self.clock = VirtualClock()
-        self.state = State(root, scenario)
+        self.state = State(root, scenario if isinstance(scenario, str) else scenario.name)
         self.state.prepare()
         self.bus = FaultyBus(scenario, self.clock)
         self.bench = Bench(self.state, self.bus, self.clock, found())
@@ -139,7 +142,7 @@ class Workshop:
 
 
 @contextmanager
-def workshop(root: Path, scenario: str, **kwargs) -> Iterator[Workshop]:
+def workshop(root: Path, scenario: str | Scenario, **kwargs) -> Iterator[Workshop]:
     """A workshop that is closed in the end."""
     made = Workshop(root, scenario, **kwargs)
     try:

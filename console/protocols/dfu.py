@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 
 from console.errors import Garbled, Refused
@@ -194,6 +194,10 @@ class Segment:
     def end(self) -> int:
         return self.start + self.count * self.page
 
+    def page_of(self, address: int) -> int:
+        """Where the page that holds the address begins."""
+        return address - (address - self.start) % self.page
+
 
 _GROUP = re.compile(r"/\s*0x([0-9a-fA-F]+)\s*(?:-\s*0x[0-9a-fA-F]+\s*)?/([^/]*)")
 _SEGMENT = re.compile(r"(\d+)\s*\*\s*(\d+)\s*([BKM]?)\s*([a-g]?)")
@@ -220,10 +224,20 @@ class Layout:
     def at(self, address: int) -> Segment | None:
         return next((part for part in self.segments if part.start <= address < part.end), None)
 
+    def pages(self, start: int, end: int) -> Iterator[tuple[int, Segment | None]]:
+        """Each page that the range touches with its segment; a gap ends it with None."""
+        while start < end:
+            segment = self.at(start)
+            page = segment.page_of(start) if segment else start
+            yield page, segment
+            if segment is None:
+                return
+            start = page + segment.page
+
 
 def _segments(start: int, text: str, name: str) -> Iterator[Segment]:
     for match in _SEGMENT.finditer(text):
-        # ST's "Device Feature" writes a type that is not meant; it is erasable only.
+        # ST's "Device Feature" may write a type that is not meant: "e", read and write, is.
         letter = "e" if name == "Device Feature" else match[4]
         may = ord(letter) & 7 if letter else 0
         page = int(match[2]) * _UNITS[match[3]]
@@ -237,15 +251,19 @@ class Quirks:
     """How a device differs from the specification.
 
     `address_each_block`: its block numbers do not count; the address is set before each block.
+    `pages_by_serial`: its layout says too much; pages have 1 KiB, and how many there are stands
+    in the third character of its serial, whose descriptor is in UTF-8.
     """
 
     address_each_block: bool = False
+    pages_by_serial: bool = False
 
 
 QUIRKS: dict[tuple[int, int], Quirks] = {
     # GD32VF103's ROM: only the form that dfu-util uses is proven there.
-    (0x28E9, 0x0189): Quirks(address_each_block=True),
+    (0x28E9, 0x0189): Quirks(address_each_block=True, pages_by_serial=True),
 }
+_PAGES_BY_SERIAL = {"B": 128, "8": 64, "6": 32, "4": 16}
 
 
 @dataclass(frozen=True)
@@ -294,7 +312,28 @@ def describe(line: ControlLine) -> Facts:
     number = interfaces[0].number
     alternates = tuple(_alternate(line, part) for part in interfaces if part.number == number)
     quirks = QUIRKS.get((device.vid, device.pid), Quirks())
+    if quirks.pages_by_serial:
+        count = _pages_by_serial(line, device.i_serial)
+        alternates = tuple(_with_pages(alternate, count) for alternate in alternates)
     return Facts(number, alternates, functional, device.max_packet_0, quirks)
+
+
+def _pages_by_serial(line: ControlLine, at: int) -> int:
+    """0 where the serial does not say."""
+    try:
+        raw = _descriptor(line, usb.DescriptorType.STRING, 255, at)
+    except (Refused, Garbled):
+        return 0
+    return _PAGES_BY_SERIAL.get(raw[2:].replace(b"\0", b"").decode("ascii", "replace")[2:3], 0)
+
+
+def _with_pages(alternate: Alternate, count: int) -> Alternate:
+    """The flash with that many pages of 1 KiB; with none where the count is not known."""
+    layout = alternate.layout
+    if layout is None or not layout.segments or layout.name != "Internal Flash":
+        return alternate
+    segment = replace(layout.segments[0], count=count, page=1024)
+    return replace(alternate, layout=Layout(layout.name, (segment,)))
 
 
 def _dfu_parts(

@@ -86,6 +86,8 @@ class DfuSe:
         self.facts = facts
         self._line = line
         self._pause = pause
+        self._takes_more = False
+        """It is in dfuDNLOAD-IDLE as its last status said, and nothing was sent since."""
 
     # --- the requests of DFU 1.1 -----------------------------------------------------------
 
@@ -96,6 +98,7 @@ class DfuSe:
         )
 
     def _out(self, request: Request, value: int = 0, data: bytes = b"") -> None:
+        self._takes_more = False
         interface = self.facts.interface
         self._line.write(usb.CLASS_OUT_INTERFACE, request, value, interface, data, TIMEOUT)
 
@@ -111,6 +114,7 @@ class DfuSe:
     # --- getting into a known state ---------------------------------------------------------
 
     def select(self, alternate: int) -> None:
+        self._takes_more = False
         self._line.select(self.facts.interface, alternate)
 
     def normalise(self) -> None:
@@ -196,6 +200,7 @@ class DfuSe:
             raise self._refusal(answer)
         if answer.state is not State.dfuDNLOAD_IDLE:
             raise Garbled(f"It is in {answer.state.name} after {doing}, where no device can be.")
+        self._takes_more = True
 
     def _ask_working(self, busy: _Busy) -> StatusAnswer | None:
         """Its status; None for one of the few stalls that a busy device is allowed."""
@@ -241,7 +246,8 @@ class DfuSe:
 
     def write(self, address: int, data: bytes, progress: Progress = unseen) -> None:
         """Write a contiguous, erased range; leaves it in dfuDNLOAD-IDLE."""
-        self.normalise()
+        if not self._takes_more:
+            self.normalise()
         done = 0
         for block, pointer, size in self._blocks(address, len(data)):
             if pointer is not None:

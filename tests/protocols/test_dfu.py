@@ -124,6 +124,37 @@ K = 1024
             ],
         ),
         ("@Nothing", "Nothing", []),
+        (
+            "@Option Bytes  /0x1FFFF800/01*016 g",
+            "Option Bytes",
+            [segment(0x1FFFF800, 1, 16, "rew")],
+        ),
+        ("@DCT Flash   /0x00000000/01*016Kg", "DCT Flash", [segment(0, 1, 16 * K, "rew")]),
+        ("@DCT Flash   /0x00000000/1*016Ke", "DCT Flash", [segment(0, 1, 16 * K, "rw")]),
+        (
+            "@Internal Flash   /0x08000000/03*016Ka,01*016Kg,01*064Kg,07*128Kg",
+            "Internal Flash",
+            [
+                segment(0x08000000, 3, 16 * K, "r"),
+                segment(0x0800C000, 1, 16 * K, "rew"),
+                segment(0x08010000, 1, 64 * K, "rew"),
+                segment(0x08020000, 7, 128 * K, "rew"),
+            ],
+        ),
+        (
+            "@Device Feature/0xFFFF0000/01*004 g",
+            "Device Feature",
+            [segment(0xFFFF0000, 1, 4, "rw")],
+        ),
+        (
+            "@All /0x0/1*1Bb,1*1Bc,1*1Bf",
+            "All",
+            [
+                segment(0, 1, 1, "e"),
+                segment(1, 1, 1, "re"),
+                segment(2, 1, 1, "ew"),
+            ],
+        ),
     ],
 )
 def test_a_memory_layout_is_parsed_in_all_its_odd_forms(
@@ -133,7 +164,7 @@ def test_a_memory_layout_is_parsed_in_all_its_odd_forms(
     assert Layout.parse(text) == Layout(name, tuple(segments))
 
 
-@pytest.mark.parametrize("text", ["", "UNDEFINED", "CORE DFU "])
+@pytest.mark.parametrize("text", ["", "UNDEFINED", "UNKNOWN", "CORE DFU "])
 def test_a_string_that_is_no_layout_is_none(text: str) -> None:
     """An unreadable string comes as an empty one."""
     assert Layout.parse(text) is None
@@ -146,3 +177,22 @@ def test_the_segment_at_an_address_ends_before_the_next() -> None:
     below, above = layout.at(0x08004FFF), layout.at(0x08005000)
     assert (below and below.erasable, above and above.erasable) == (False, True)
     assert layout.at(0x0801FFFF + 1) is None
+
+
+def test_the_pages_that_a_range_touches_follow_the_segments() -> None:
+    """Sectors of different sizes, and a gap at the end."""
+    layout = Layout.parse("@Internal Flash   /0x08000000/03*016Ka,01*016Kg,01*064Kg,07*128Kg")
+    assert layout is not None
+    touched = [page for page, _ in layout.pages(0x0800FFFF, 0x08020001)]
+    assert touched == [0x0800C000, 0x08010000, 0x08020000]
+    *_, (end, nothing) = layout.pages(0x080FFFFF, 0x08100002)
+    assert (end, nothing) == (0x08100000, None)
+
+
+@given(st.text(alphabet="@/0x19*,KMBaeg -", max_size=60), st.integers(0, 1 << 33))
+def test_no_layout_string_and_no_address_raise_anything(text: str, address: int) -> None:
+    """Nonsense gives few segments or none."""
+    layout = Layout.parse("@" + text)
+    assert layout is not None
+    layout.at(address)
+    list(zip(range(3), layout.pages(address, address + 10), strict=False))

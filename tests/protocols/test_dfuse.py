@@ -333,6 +333,24 @@ def test_the_functional_descriptor_after_the_last_alternate_counts_for_all() -> 
     assert (first and first.name, second) == ("F", None)
 
 
+@pytest.mark.parametrize(
+    ("serial", "pages"), [(b"3CBJ", 128), (b"3C8J", 64), (b"3C6J", 32), (b"3C4J", 16), (b"", 0)]
+)
+def test_a_gd32s_pages_stand_in_its_serial(serial: bytes, pages: int) -> None:
+    """Its layout says 512 pages of 2 KiB; its serial is in UTF-8."""
+    line = Described()
+    name = "@Internal Flash  /0x08000000/512*002Kg".encode("utf-16-le")
+    gd32 = DEVICE[:8] + bytes.fromhex("e9288901") + DEVICE[12:]
+    line.parts = {0x100: gd32, 0x200: TWO_ALTERNATES}
+    line.parts[0x304] = bytes((2 + len(name), 3)) + name
+    line.parts[0x303] = bytes((2 + len(serial), 3)) + serial
+    facts = describe(line)
+    layout = facts.layout(0)
+    assert layout is not None
+    assert [(part.count, part.page) for part in layout.segments] == [(pages, 1024)]
+    assert facts.address_each_block
+
+
 def test_a_device_without_a_dfu_interface_is_garbled() -> None:
     """It enumerates as if it had one."""
     line = Described()

@@ -1,41 +1,55 @@
-"""Particle's first generation, the Spark Core: recognised by its ids, repaired in DFU mode."""
+"""Particle's boards, from the Spark Core on: recognised by their ids, repaired in DFU mode."""
+
+from collections.abc import Iterator
 
 from console.events import Device
 from console.families import Family, Mode
 from console.families.particle import keys
+from console.families.particle.approach import OLD_SERIAL
 from console.families.particle.check import CHECK
+from console.families.particle.flash import FLASH, RESET
+from console.families.particle.platforms import PLATFORMS, Platform, of_ids
 from console.families.particle.rekey import REKEY
+from console.families.particle.restore import RESTORE
+
+
+def _modes(platform: Platform) -> Iterator[Mode]:
+    yield Mode(
+        name=platform.dfu.mode,
+        vid=platform.dfu.vid,
+        pid=platform.dfu.pid,
+        title=f"{platform.name} in DFU mode",
+        shown="DFU",
+        about="Its bootloader is waiting, the LED flashes yellow. Nothing runs on it.",
+        next="Check its keys, or give it a new one. Tap RESET to start its firmware.",
+    )
+    yield Mode(
+        name=platform.app.mode,
+        vid=platform.app.vid,
+        pid=platform.app.pid,
+        title=f"{platform.name} with its firmware",
+        shown="app",
+        about="Its firmware is running and shows itself on USB.",
+        next="Its keys can be read in DFU mode only: start a flow, it tells you the buttons.",
+    )
 
 
 def unit(device: Device) -> str:
-    """The bootloader's serial; a firmware may show the device id from which that derives."""
+    """The serial; a Core's firmware may show the device id from which its bootloader's derives.
+
+    The first Photon bootloaders all show the same one, which names nobody.
+    """
+    platform = of_ids(device.vid, device.pid)
     identity = keys.device_id(device.serial)
-    return keys.serial_of(identity) if identity else device.serial.upper()
+    if identity and platform is not None and platform.derives_serial:
+        return keys.serial_of(identity)
+    return "" if device.serial == OLD_SERIAL else device.serial.upper()
 
 
 FAMILY = Family(
     name="particle",
+    title="Particle boards",
+    modes=tuple(mode for platform in PLATFORMS for mode in _modes(platform)),
+    flows=(CHECK, REKEY, FLASH, RESET, RESTORE),
     unit=unit,
-    title="Spark Core",
-    modes=(
-        Mode(
-            name="dfu",
-            vid="1d50",
-            pid="607f",
-            title="Spark Core in DFU mode",
-            shown="DFU",
-            about="Its bootloader is waiting, the LED flashes yellow. Nothing runs on it.",
-            next="Check its keys, or give it a new one. Tap RESET to start its firmware.",
-        ),
-        Mode(
-            name="app",
-            vid="1d50",
-            pid="607d",
-            title="Spark Core with its firmware",
-            shown="app",
-            about="Its firmware is running and shows itself on USB.",
-            next="Its keys can be read in DFU mode only: start a flow, it tells you the buttons.",
-        ),
-    ),
-    flows=(CHECK, REKEY),
 )

@@ -1,4 +1,4 @@
-"""The check of a Core's keys: it reads, says what it found, and leaves everything as it was."""
+"""The check of the keys: it reads, says what it found, and leaves everything as it was."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from console.events import Verdict
 from console.families.particle import keys
 from console.families.particle.approach import (
     IDENTIFY,
-    NOT_THERE,
     PROBE,
     WALK,
     identify,
     in_dfu_mode,
+    not_there,
+    platform_of,
     probe,
 )
 from console.families.particle.client import Probe
@@ -19,14 +20,14 @@ from console.guide import Guide
 
 PEM = "public-key.pem"
 RESTORE_SERVER_KEY = (
-    "Write the vendor's server key to 0x1000 with the vendor's tool; rekey does not write it."
+    "Run restore with the server key as its source: it writes the vendor's block again."
 )
 
 
 def check(guide: Guide) -> Outcome:
-    was_in_dfu = guide.mode == "dfu"
+    was_in_dfu = guide.mode == platform_of(guide).dfu.mode
     if not in_dfu_mode(guide):
-        return NOT_THERE
+        return not_there(platform_of(guide))
     with guide.control() as line:
         seen = probe(guide, identify(guide, line))
     if seen.private_key.key:
@@ -42,8 +43,11 @@ def judged(seen: Probe) -> Outcome:
     """The verdict on what was read."""
     if seen.suspicious:
         return _fault(
-            "The external memory reads the same everywhere: it is erased, or does not answer.",
-            "Run rekey: one guarded erase of an unused page tells which of the two, within 10 s.",
+            f"The {seen.platform.memory} reads the same everywhere: it is erased, or does not "
+            "answer.",
+            "Run rekey: one guarded erase of an unused page tells which of the two, within 10 s."
+            if seen.platform.spare
+            else "Run rekey, then restore: what does not read back then is the hardware.",
             seen.facts(),
         )
     if seen.private_key.content is not keys.Content.VALID:
@@ -56,7 +60,7 @@ def judged(seen: Probe) -> Outcome:
         return _fault(seen.server_key.sentence, RESTORE_SERVER_KEY, seen.facts())
     return Outcome(
         Verdict.NO_FAULT,
-        "Both key slots hold valid keys, and the external memory answers.",
+        f"Both key slots hold valid keys, and the {seen.platform.memory} answers.",
         f"If it still flashes cyan and red, the cloud knows another key: compare {PEM}.",
     )
 
@@ -71,7 +75,7 @@ CHECK = Flow(
     about="Reads both key slots and says what is in them. Nothing is written or erased.",
     plan=(WALK, IDENTIFY, PROBE),
     perform=check,
-    ready=("The Core in reach: its buttons may be needed.",),
+    ready=("The device in reach: its buttons may be needed.",),
     hands="buttons, if it is not in DFU mode yet",
     keeps="The public key, if there is a valid private key. No private byte is kept.",
 )

@@ -1,7 +1,7 @@
-"""A platform's key memory as named places, and the client that reads and writes them.
+"""The client of a device's memories: what lies where keys lie, and firmware, over DfuSe.
 
-The rule: addresses are said here and nowhere else; a platform is a row of a table. What was
-read is never shown: it may be a private key.
+The rule: a platform's row says where; the layout that the device declares has to agree before
+anything is erased. What was read is never shown: it may be a private key.
 """
 
 from __future__ import annotations
@@ -12,61 +12,24 @@ from functools import cached_property
 
 from console.errors import DeviceError, Garbled, GateClosed, Refused
 from console.families.particle import keys
+from console.families.particle.platforms import CORE, Place, Platform
 from console.hardware.lines import ControlLine
 from console.protocols.dfu import Command, Layout, describe
 from console.protocols.dfuse import DfuSe, Pause, Progress, unseen
 
 
 @dataclass(frozen=True)
-class Place:
-    """A named range of a memory."""
-
-    name: str
-    address: int
-    size: int
-
-    def __str__(self) -> str:
-        return f"{self.name} (0x{self.address:X})"
-
-
-@dataclass(frozen=True)
-class Platform:
-    """Where one platform keeps its keys.
-
-    `page` holds the private-key slot from its first byte on; `spare` is a page nobody uses.
-    """
-
-    name: str
-    alternate: int
-    private: Place
-    server: Place
-    factory: Place
-    page: Place
-    spare: Place
-    application: int
-
-
-CORE = Platform(
-    name="Spark Core",
-    alternate=1,
-    private=Place("private-key slot", 0x2000, 1024),
-    server=Place("server-key slot", 0x1000, 2048),
-    factory=Place("factory firmware", 0x20000, 1024),
-    page=Place("page of the private key", 0x2000, 4096),
-    spare=Place("unused page", 0x1FF000, 4096),
-    application=0x0800_5000,
-)
-
-
-@dataclass(frozen=True)
 class Probe:
-    """What the external memory answered at four places before anything was erased."""
+    """What the key memory answered at some places before anything was erased.
+
+    `factory` and `spare` are None where the platform has no such place in this memory.
+    """
 
     platform: Platform
     page: bytes = field(repr=False)
     server: bytes = field(repr=False)
-    factory: bytes = field(repr=False)
-    spare: bytes = field(repr=False)
+    factory: bytes | None = field(default=None, repr=False)
+    spare: bytes | None = field(default=None, repr=False)
 
     @property
     def slot(self) -> bytes:
@@ -79,11 +42,16 @@ class Probe:
 
     @cached_property
     def private_key(self) -> keys.Finding:
-        return keys.private_slot(self.slot)
+        return keys.private_slot(self.slot, self.platform.form, self.rest)
 
     @cached_property
     def server_key(self) -> keys.Finding:
-        return keys.server_slot(self.server)
+        return keys.server_slot(self.server, self.platform.form)
+
+    @property
+    def left_behind(self) -> int:
+        """Bytes behind the slot of a settings store that a key too long for it has left."""
+        return 0 if self.platform.erases else len(self.rest.rstrip(b"\xff"))
 
     @property
     def suspicious(self) -> bool:
@@ -92,48 +60,57 @@ class Probe:
 
     def facts(self) -> tuple[str, ...]:
         """What was read where, without a byte of what may be a key."""
-        return tuple(f"Read at {place}: {_seen(data)}." for place, data in self._parts())
+        return tuple(f"Read at {place}: {seen_as(data)}." for place, data in self._parts())
 
     def _parts(self) -> Iterator[tuple[Place, bytes]]:
         yield self.platform.server, self.server
         yield self.platform.page, self.page
-        yield self.platform.factory, self.factory
-        yield self.platform.spare, self.spare
+        if self.factory is not None and self.platform.factory is not None:
+            yield self.platform.factory.place, self.factory
+        if self.spare is not None and self.platform.spare is not None:
+            yield self.platform.spare, self.spare
 
 
-def _seen(data: bytes) -> str:
+def seen_as(data: bytes) -> str:
+    """Bytes in words that give none of them away, unless they are all the same."""
     run = keys.pattern_of(data)
     if run:
         return f"{len(data)} bytes, all {run.hex(' ').upper()}"
     return f"{len(data)} bytes of data"
 
 
-class KeyMemory:
-    """The memory that holds a device's keys, over DfuSe."""
+class Memories:
+    """All memories of a device in DFU mode; an alternate setting is chosen, then used."""
 
-    def __init__(self, dfu: DfuSe, platform: Platform = CORE) -> None:
+    def __init__(self, dfu: DfuSe, platform: Platform) -> None:
         self.platform = platform
         self._dfu = dfu
+        self._chosen = -1
 
     @classmethod
-    def open(cls, line: ControlLine, pause: Pause, platform: Platform = CORE) -> KeyMemory:
-        """Choose the memory and bring the device to rest. Raises GateClosed if it is another."""
-        dfu = DfuSe(line, pause, describe(line))
-        dfu.select(platform.alternate)
-        dfu.normalise()
-        for place in (platform.page, platform.spare):
-            _require(dfu.facts.layout(platform.alternate), place)
-        if Command.ERASE not in dfu.get_commands():
-            raise GateClosed(
-                "It does not know the erase command, so its keys cannot be written here.",
-                "Nothing is written. Export the log and ask support about this bootloader.",
-            )
-        return cls(dfu, platform)
+    def begin(cls, line: ControlLine, pause: Pause, platform: Platform) -> Memories:
+        """Describe the device and bring it to rest."""
+        memories = cls(DfuSe(line, pause, describe(line)), platform)
+        memories.choose(0)
+        memories.rest()
+        return memories
+
+    def choose(self, alternate: int) -> None:
+        """Turn to one memory; nothing is sent where it is the one already."""
+        if alternate != self._chosen:
+            self._dfu.select(alternate)
+            self._chosen = alternate
+
+    @property
+    def layouts(self) -> dict[int, Layout]:
+        """The memories the device declares, by alternate setting."""
+        declared = {alt.number: alt.layout for alt in self._dfu.facts.alternates}
+        return {number: layout for number, layout in declared.items() if layout is not None}
 
     @property
     def about(self) -> str:
         """What it is, in words."""
-        layout = self._dfu.facts.layout(self.platform.alternate)
+        layout = self._dfu.facts.layout(self._chosen)
         name = layout.name if layout else "a memory without a name"
         return f"{self.platform.name}, {name}, blocks of {self._dfu.facts.block} bytes"
 
@@ -141,16 +118,9 @@ class KeyMemory:
         """Bring the device to rest, so that what fails next fails for its own reason."""
         self._dfu.normalise()
 
-    def probe(self, progress: Progress = unseen) -> Probe:
-        """Read the four places. Reading never hangs, even where erasing does."""
-        at = self.platform
-        places = (at.page, at.server, at.factory, at.spare)
-        total = sum(place.size for place in places)
-        read: list[bytes] = []
-        for place in places:
-            read.append(self.read(place))
-            progress(sum(len(data) for data in read), total)
-        return Probe(at, *read)
+    def erases(self) -> bool:
+        """Does it know the erase command?"""
+        return Command.ERASE in self._dfu.get_commands()
 
     def read(self, place: Place, progress: Progress = unseen) -> bytes:
         """Read a place; asked twice, because the first upload after entry may be refused."""
@@ -159,14 +129,13 @@ class KeyMemory:
         except (Refused, Garbled):
             return self._dfu.read(place.address, place.size, progress)
 
-    def erase(self, place: Place) -> None:
-        """Erase the one page of the place. Raises as DfuSe.erase_page()."""
-        self._dfu.erase_page(place.address)
+    def erase(self, address: int) -> None:
+        """Erase the one page that holds the address. Raises as DfuSe.erase_page()."""
+        self._dfu.erase_page(address)
 
-    def write(self, place: Place, data: bytes, progress: Progress = unseen) -> None:
-        """Write to the erased place, from its first byte on."""
-        assert len(data) <= place.size
-        self._dfu.write(place.address, data, progress)
+    def write(self, address: int, data: bytes, progress: Progress = unseen) -> None:
+        """Write to what was erased; one address for the whole range."""
+        self._dfu.write(address, data, progress)
 
     def leave(self) -> str:
         """Start the firmware; what was seen of the device, whatever that was."""
@@ -176,7 +145,45 @@ class KeyMemory:
             return f"It did not take the request to start. ({error.sentence})"
 
 
-def _require(layout: Layout | None, place: Place) -> None:
+class KeyMemory(Memories):
+    """The memory that holds a device's keys."""
+
+    @classmethod
+    def open(cls, line: ControlLine, pause: Pause, platform: Platform = CORE) -> KeyMemory:
+        """Choose the memory and bring the device to rest. Raises GateClosed if it is another."""
+        memory = cls(DfuSe(line, pause, describe(line)), platform)
+        memory.choose(platform.alternate)
+        memory.rest()
+        layout = memory.layouts.get(platform.alternate)
+        if not platform.erases:
+            _require_store(layout, platform)
+            return memory
+        for place in (platform.page, platform.server_page, platform.spare):
+            _require_page(layout, place or platform.page)
+        if not memory.erases():
+            raise GateClosed(
+                "It does not know the erase command, so its keys cannot be written here.",
+                "Nothing is written. Export the log and ask support about this bootloader.",
+            )
+        return memory
+
+    def probe(self, progress: Progress = unseen) -> Probe:
+        """Read some places. Reading never hangs, even where erasing does."""
+        at = self.platform
+        here = at.factory is not None and at.factory.alternate == at.alternate
+        factory = at.factory.place if here and at.factory else None
+        places = (at.page, at.server, factory, at.spare)
+        total = sum(place.size for place in places if place)
+        read: list[bytes | None] = []
+        for place in places:
+            read.append(self.read(place) if place else None)
+            progress(sum(len(data) for data in read if data), total)
+        page, server, first, spare = read
+        assert page is not None and server is not None
+        return Probe(at, page, server, first, spare)
+
+
+def _require_page(layout: Layout | None, place: Place) -> None:
     """Raises GateClosed unless the layout declares the place as one page that may be rewritten."""
     segment = layout.at(place.address) if layout else None
     if segment is None or segment.page != place.size:
@@ -185,7 +192,24 @@ def _require(layout: Layout | None, place: Place) -> None:
             "Nothing is written. Check that this is the device you meant, and export the log.",
         )
     if not (segment.readable and segment.erasable and segment.writable):
-        raise GateClosed(
-            f"It declares the {place} as protected.",
-            "Nothing is written. Its owner has to unlock it first.",
-        )
+        raise _protected(place)
+
+
+def _require_store(layout: Layout | None, platform: Platform) -> None:
+    """Raises GateClosed unless the layout declares a settings store around both keys."""
+    for place in (platform.page, platform.server):
+        segment = layout.at(place.address) if layout else None
+        if segment is None or place.end > segment.end:
+            raise GateClosed(
+                f"It declares no memory that holds the {place}. I write nothing there.",
+                "Nothing is written. Check that this is the device you meant, and export the log.",
+            )
+        if not (segment.readable and segment.writable):
+            raise _protected(place)
+
+
+def _protected(place: Place) -> GateClosed:
+    return GateClosed(
+        f"It declares the {place} as protected.",
+        "Nothing is written. Its owner has to unlock it first.",
+    )

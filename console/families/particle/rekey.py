@@ -6,54 +6,53 @@ hangs is the proof and is not repeated; done is said at the read-back, not at th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar
 
-from console.errors import BeyondRepair, DeviceError, RecordError, Refused, Silent, Stopped
+from console.errors import DeviceError, RecordError, Refused, Stopped
 from console.events import ArtefactKept, Damage, Verdict
 from console.families.particle import keys
 from console.families.particle.approach import (
+    DEVICE_ID,
     IDENTIFY,
-    NOT_THERE,
+    JOB,
     PROBE,
+    UNIT,
     WALK,
+    ask_order,
+    check_unit,
     identify,
     in_dfu_mode,
+    not_there,
+    platform_of,
     probe,
-    same_unit,
-    well_formed,
+    unit_name,
 )
 from console.families.particle.check import PEM, RESTORE_SERVER_KEY
-from console.families.particle.client import KeyMemory, Place, Probe
+from console.families.particle.client import KeyMemory, Memories, Probe
+from console.families.particle.platforms import Place, Platform
+from console.families.particle.rewrite import (
+    Change,
+    Stretch,
+    accuses_memory,
+    dead,
+    erase_once,
+    rewrite,
+)
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide, Reconnect
-from console.protocols.dfu import MEMORY_FAULTS
-from console.protocols.dfuse import WATCHDOG
-
-T = TypeVar("T")
+from console.protocols.dfufile import Element
 
 SLOT_BACKUP = "private-key-slot.bin"
 REST_BACKUP = "private-key-page-rest.bin"
-DIFFERS = "read-back differs"
-TRIES = 2
 BACK_USUAL, BACK_LIMIT = 3.0, 20.0
 
-DEVICE_ID = Question(
-    "device_id",
-    Kind.TEXT,
-    "The device id on the work order (24 digits of 0-9 and a-f)? Empty: not checked.",
-    optional=True,
-)
-JOB = Question("job", Kind.TEXT, "The number of the job? Empty: not checked.", optional=True)
 CONFIRM = Question(
     "confirm_erase", Kind.CONFIRM, "Erase the private-key slot and write a key into it?"
 )
 
 _ALIVE = "Its key is gone until it is read back; its bootloader stays alive. Do not unplug it."
+_LOST = "The slot may be empty now; its bootloader is alive and the backup is safe."
 
-UNIT = Step("unit", "Compare the serial with the work order", usual="at once")
 BACKUP = Step("backup", "Back up the raw bytes of the slot", usual="at once")
 TRIAL = Step(
     "trial",
@@ -93,88 +92,83 @@ LEAVE = Step(
     usual="3 s",
     safe="The key is written and compared. Nothing is lost if you pull it now.",
 )
-
-
-@dataclass(frozen=True)
-class WorkOrder:
-    """What the technician brought along; empty where it was not."""
-
-    identity: str
-    job: str
+STRETCH = Stretch(ERASE, WRITE, COMPARE, "Writing the key", _LOST, "rekey")
 
 
 def _same_key(seen: Probe) -> bool:
     """Is the key there, and only its format wrong? Then the cloud may know it already."""
-    found = seen.private_key
-    return found.content is keys.Content.PKCS8 and keys.fits(found.key, len(seen.slot))
+    found, platform = seen.private_key, seen.platform
+    fits = keys.fits(found.key, platform.private.size, platform.form)
+    return found.content is keys.Content.PKCS8 and fits
 
 
-def _new_page(seen: Probe, rest: bytes) -> bytes:
-    """The page as it has to read afterwards: the key put right, or a new one; then the rest."""
-    key = seen.private_key.key if _same_key(seen) else keys.new_private_key()
-    assert keys.fits(key, len(seen.slot))
-    return key.ljust(len(seen.slot), b"\xff") + rest
+def _new_key(seen: Probe) -> bytes:
+    """The key put right, or a new one, as it fills the slot."""
+    platform = seen.platform
+    key = seen.private_key.key if _same_key(seen) else keys.new_private_key(platform.form)
+    assert keys.fits(key, platform.private.size, platform.form)
+    return key.ljust(platform.private.size, b"\xff")
 
 
 def rekey(guide: Guide) -> Outcome:
-    order = _ask(guide)
+    order = ask_order(guide)
     if not in_dfu_mode(guide):
-        return NOT_THERE
-    _check_unit(guide, order)
+        return not_there(platform_of(guide))
+    platform = platform_of(guide)
+    check_unit(guide, order)
     # Its firmware may show another serial; this is the one that the bootloader has.
-    unit = order.identity or f"the Core with serial {guide.device.serial or 'unknown'}"
+    unit = unit_name(guide, order)
     with guide.control() as line:
         memory = identify(guide, line)
         seen = probe(guide, memory)
-        saved = _back_up(guide, seen)
+        saved = back_up_slot(guide, seen)
         guide.ask(CONFIRM, _consent(seen))
         # It may have been pulled while the question was open: better seen before the erase.
         memory.rest()
-        if seen.suspicious:
-            _tell_erased_from_dead(guide, memory, seen)
-        pem = _replace(guide, memory, seen, saved.rest)
-        _keep_public(guide, pem)
-        with guide.expect("app", what="the Core with its firmware") as back:
-            _leave(guide, memory)
-    _see_it_back(guide, back)
+        new = _new_key(seen)
+        put_key(guide, memory, seen, STRETCH, new + saved.rest)
+        keep_public(guide, new, platform)
+        with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
+            leave(guide, memory, "The key is in.")
+    see_it_back(guide, back, "the key is written and compared")
     return _repaired(guide, seen, unit)
+
+
+def with_firmware(platform: Platform) -> str:
+    return f"the {platform.short} with its firmware"
 
 
 # --- before anything is written ------------------------------------------------------------
 
 
-def _ask(guide: Guide) -> WorkOrder:
-    identity = guide.ask(DEVICE_ID)
-    cleaned = well_formed(identity) if identity else ""
-    return WorkOrder(cleaned, guide.ask(JOB) or "")
-
-
-def _check_unit(guide: Guide, order: WorkOrder) -> None:
-    # Only the bootloader's serial derives from the device id, so this comes after the walk.
-    if order.identity:
-        serial = guide.device.serial
-        guide.step(UNIT, same_unit, serial, order.identity, order.job, found=str)
-
-
 @dataclass(frozen=True)
 class Saved:
-    """The backups: of the slot, and of the rest of its page as it was before any repair."""
+    """The backup of the slot, and the rest of its page as it was and shall be again."""
 
     slot: ArtefactKept
     rest: bytes = field(repr=False)
 
 
-def _back_up(guide: Guide, seen: Probe) -> Saved:
+def back_up_slot(guide: Guide, seen: Probe) -> Saved:
     return guide.step(BACKUP, _keep_raw, guide, seen, found=_kept_words)
 
 
 def _keep_raw(guide: Guide, seen: Probe) -> Saved:
-    kept, slot = guide.back_up(SLOT_BACKUP, seen.slot, "The raw private-key slot, as found.")
+    about = "The raw private-key slot, as found."
+    kept, slot = guide.back_up(SLOT_BACKUP, seen.slot, about)
     # Another first backup means that an earlier run has been here and may have erased the page.
     if slot == seen.slot and keys.is_blank(seen.rest):
         return Saved(kept, seen.rest)
     about = "The rest of the page of the private key."
-    return Saved(kept, guide.back_up(REST_BACKUP, seen.rest, about)[1])
+    rest = guide.back_up(REST_BACKUP, seen.rest, about)[1]
+    return Saved(kept, _tidied(slot, rest, seen.platform))
+
+
+def _tidied(slot: bytes, rest: bytes, platform: Platform) -> bytes:
+    """The rest of the page, without the end of a key that was longer than its slot."""
+    found = keys.private_slot(slot, platform.form, rest)
+    over = max(0, found.spread - len(slot))
+    return b"\xff" * over + rest[over:]
 
 
 def _kept_words(saved: Saved) -> str:
@@ -193,142 +187,94 @@ def _consent(seen: Probe) -> str:
 # --- the stretch that cannot be undone ------------------------------------------------------
 
 
+def put_key(guide: Guide, memory: KeyMemory, seen: Probe, stretch: Stretch, page: bytes) -> None:
+    """Make the page of the private key read as `page`."""
+    platform = seen.platform
+    change = page_change(platform, platform.page, platform.private.size, page, seen.page)
+    put(guide, memory, seen, stretch, change)
+
+
+def put(guide: Guide, memory: KeyMemory, seen: Probe, stretch: Stretch, change: Change) -> None:
+    """Make the change; where everything reads alike, a dead memory is told from a blank one."""
+    if seen.suspicious and seen.platform.spare is not None:
+        _tell_erased_from_dead(guide, memory, seen)
+    rewrite(guide, memory, stretch, (change,), seen.facts())
+
+
+def page_change(platform: Platform, at: Place, size: int, page: bytes, before: bytes) -> Change:
+    """The page as it shall read; its first `size` bytes are written, the rest if it differs."""
+    rest = b"\xff" * (len(page) - size) if platform.erases else before[size:]
+    part = page[:size] if page[size:] == rest else page
+    return Change(
+        platform.alternate,
+        platform.memory,
+        (at.address,) if platform.erases else (),
+        (Element(at.address, part),),
+        (Element(at.address, page),),
+    )
+
+
 def _tell_erased_from_dead(guide: Guide, memory: KeyMemory, seen: Probe) -> None:
     guide.tell(
-        "The external memory reads the same everywhere: it is erased, or it does not answer.",
+        f"The {seen.platform.memory} reads the same everywhere: it is erased, or does not answer.",
         "One erase of a page that nobody uses tells which. Leave it plugged in.",
     )
     guide.step(TRIAL, _trial, memory, seen, found=lambda _: "it erases, so it was only empty")
 
 
 def _trial(memory: KeyMemory, seen: Probe) -> None:
-    spare = seen.platform.spare
-    try:
-        _erase(memory, spare, seen)
-    except Refused as error:
-        if error.code.split(" ")[0] not in MEMORY_FAULTS:
-            raise
-        raise _dead(seen, f"Erase of the {spare}: {error.sentence} ({error.code}).") from error
-    if not keys.is_blank(memory.read(spare)):
-        raise _dead(seen, f"Erase of the {spare}: reported as done, but it does not read FF.")
-
-
-def _erase(memory: KeyMemory, place: Place, seen: Probe) -> None:
-    """One erase. One that was taken and never ended is the proof, and is not sent again."""
+    spare, where = seen.platform.spare, seen.platform.memory
+    assert spare is not None
     memory.rest()
     try:
-        memory.erase(place)
-    except Silent as error:
-        if error.waited < WATCHDOG:
+        erase_once(memory, spare.address, str(spare), where, seen.facts())
+    except Refused as error:
+        if not accuses_memory(error):
             raise
-        raise _dead(
-            seen,
-            f"Erase of the {place}: no end within {error.waited:.1f} s.",
-            "No second erase was sent.",
-        ) from error
-
-
-def _dead(seen: Probe, *facts: str) -> BeyondRepair:
-    return BeyondRepair(
-        "The external memory does not answer: this is the hardware, not the key.",
-        "You can unplug it. Replace the unit, and hand over this record as the evidence.",
-        proof=(*seen.facts(), *facts),
-    )
-
-
-def _replace(guide: Guide, memory: KeyMemory, seen: Probe, rest: bytes) -> bytes:
-    """Erase, write, read back, compare; once more if the memory errs. The public key's PEM."""
-    new = _new_page(seen, rest)
-    faults: list[str] = []
-    while len(faults) < TRIES:
-        try:
-            return _replace_once(guide, memory, seen, new)
-        except Refused as error:
-            if error.code != DIFFERS and error.code.split(" ")[0] not in MEMORY_FAULTS:
-                raise
-            faults.append(f"Try {len(faults) + 1}: {error.sentence} ({error.code})")
-    raise BeyondRepair(
-        "The external memory does not keep what is written to it: this is the hardware.",
-        "You can unplug it. Replace the unit, and hand over this record as the evidence.",
-        proof=(*seen.facts(), *faults),
-    )
-
-
-def _replace_once(guide: Guide, memory: KeyMemory, seen: Probe, new: bytes) -> bytes:
-    page = seen.platform.page
-    told = partial(guide.progress, "Writing the key")
-    # The rest of the page was erased with the slot; where it was blank it is right already.
-    size = len(seen.slot)
-    part = new[:size] if keys.is_blank(new[size:]) else new
-    guide.step(ERASE, _guarded, _erase, memory, page, seen)
-    guide.step(WRITE, _guarded, memory.write, page, part, told)
-    pem: bytes = guide.step(COMPARE, _guarded, _compare, memory, new, found=_identical)
-    return pem
-
-
-def _identical(_: bytes) -> str:
-    return "identical"
-
-
-def _guarded(work: Callable[..., T], *args: object) -> T:
-    """Do the work; whatever ends it, the advice is how to go on from a slot that may be empty."""
-    try:
-        return work(*args)
-    except DeviceError as error:
-        error.advice = (
-            "The slot may be empty now; its bootloader is alive and the backup is safe. Plug it "
-            "in, hold MODE, tap RESET, let go of MODE at yellow, and run rekey again."
-        )
-        raise
-
-
-def _compare(memory: KeyMemory, new: bytes) -> bytes:
-    """The PEM of the key read back. Raises Refused if one byte of the page is another."""
-    page = memory.platform.page
-    back = memory.read(page)
-    wrong = [at for at, (a, b) in enumerate(zip(back, new, strict=True)) if a != b]
-    if wrong:
-        raise Refused(
-            f"{len(wrong)} of {len(back)} bytes read back are not what was written, the first "
-            f"at 0x{page.address + wrong[0]:X}.",
-            "Leave it plugged in.",
-            code=DIFFERS,
-        )
-    return keys.public_pem(keys.private_slot(back[: memory.platform.private.size]).key)
+        fact = f"Erase of the {spare}: {error.sentence} ({error.code})."
+        raise dead(where, *seen.facts(), fact) from error
+    if not keys.is_blank(memory.read(spare)):
+        fact = f"Erase of the {spare}: reported as done, but it does not read FF."
+        raise dead(where, *seen.facts(), fact)
 
 
 # --- after the read-back: the repair is done, whatever happens now ---------------------------
 
 
-def _keep_public(guide: Guide, pem: bytes) -> None:
+def keep_public(guide: Guide, slot: bytes, platform: Platform) -> None:
+    """Keep the public half of the key that is in the slot now."""
+    pem = keys.public_pem(keys.private_slot(slot, platform.form).key)
     try:
         guide.keep(PEM, pem, "The public key, still to be registered by the customer.")
     except RecordError as error:
         guide.warn(
             f"The key is in, but its public half could not be kept: {error.sentence}",
-            "Make room and run check: it reads the public key from the Core again.",
+            "Make room and run check: it reads the public key from the device again.",
         )
 
 
-def _leave(guide: Guide, memory: KeyMemory) -> None:
+def leave(guide: Guide, memory: Memories, done: str, step: Step = LEAVE) -> None:
+    """Start the firmware; what goes wrong here undoes nothing."""
     try:
-        guide.step(LEAVE, memory.leave, found=str)
+        guide.step(step, memory.leave, found=str)
     except (DeviceError, Stopped) as error:
-        guide.tell(f"The key is in. Starting the firmware ended early: {error.sentence}")
+        guide.tell(f"{done} Starting the firmware ended early: {error.sentence}")
 
 
-def _see_it_back(guide: Guide, back: Reconnect) -> None:
+def see_it_back(guide: Guide, back: Reconnect, done: str) -> bool:
+    """Was it seen with its firmware? Where not, a warning and no failure."""
     try:
         came = back.wait(limit=BACK_LIMIT, usual=BACK_USUAL, safe=LEAVE.safe)
     except Stopped:
         came = None
     if came is None:
         guide.warn(
-            "It was not seen on USB with its firmware; the key is written and compared.",
+            f"It was not seen on USB with its firmware; {done}.",
             "Many firmwares show nothing on USB. Look at the LED: breathing cyan is well, "
             "flashing yellow is still DFU (tap RESET), fast cyan then red is a key that the "
             "cloud does not know yet.",
         )
+    return came is not None
 
 
 def _repaired(guide: Guide, seen: Probe, unit: str) -> Outcome:
@@ -343,7 +289,7 @@ def _repaired(guide: Guide, seen: Probe, unit: str) -> Outcome:
     what = "its key in the format that the firmware reads" if same_key else "a new private key"
     return Outcome(
         Verdict.REPAIRED,
-        f"The Core has {what}, read back byte for byte.",
+        f"The {seen.platform.short} has {what}, read back byte for byte.",
         "Breathing cyan on the LED is well. Fast cyan then red: the key is not registered yet.",
         to_do=tuple(to_do),
     )
@@ -352,14 +298,15 @@ def _repaired(guide: Guide, seen: Probe, unit: str) -> Outcome:
 REKEY = Flow(
     name="rekey",
     title="Give it a new private key",
-    about="Backs up the key slot, erases it, writes an RSA-1024 key that the firmware can read, "
-    "and compares what it wrote. The public key still has to be registered.",
+    about="Backs up the key slot, erases it, writes a key that the firmware can read (RSA-1024, "
+    "or EC P-256 where the device speaks UDP), and compares what it wrote. The public key still "
+    "has to be registered.",
     plan=(WALK, UNIT, IDENTIFY, PROBE, BACKUP, TRIAL, ERASE, WRITE, COMPARE, LEAVE),
     perform=rekey,
     questions=(DEVICE_ID, JOB, CONFIRM),
     ready=(
         "The work order with the 24-digit device id.",
-        "The Core in reach: its buttons may be needed.",
+        "The device in reach: its buttons may be needed.",
     ),
     hands="buttons, if it is not in DFU mode yet",
     keeps="The raw key slot in the vault, never exported; the public key in the report.",

@@ -1,4 +1,4 @@
-"""A simulated Spark Core at the wire: its bootloader, its application, its two buttons.
+"""A simulated Particle board at the wire: its bootloader, its application, its two buttons.
 
 The rule: it is made from the published behaviour of the device and knows nothing of our client;
 what no Core does, it does only because a Faults says so.
@@ -14,11 +14,12 @@ from console.families.particle.simulator_contents import (
     BOOTLOADER_SIZE,
     PRIVATE_SLOT,
     Slot,
-    core_serial,
     healthy_memories,
+    later_memories,
 )
 from console.families.particle.simulator_dfu import Bootloader, Counts, Faults, Gone, Times
 from console.families.particle.simulator_flash import INTERNAL_BASE, Memories
+from console.families.particle.simulator_rows import CORE, PHOTON, PHOTON_SETTINGS, Personality
 from console.hardware.simulated import (
     SELF_POWERED,
     Away,
@@ -38,7 +39,6 @@ from console.hardware.simulated import (
     is_standard,
 )
 
-VENDOR, APPLICATION_PRODUCT, DFU_PRODUCT = 0x1D50, 0x607D, 0x607F
 BOOT_SECONDS = 1.5
 """From leaving the bus to being back on it, after the bootloader or RESET starts it anew."""
 BUTTON_SECONDS = 4.0
@@ -50,20 +50,21 @@ class Mode(StrEnum):
     DFU = "dfu"
 
 
-class SparkCore:
-    """One Core. `shows` says whether its application appears on USB at all."""
+class ParticleBoard:
+    """One board. `shows` says whether its application appears on USB at all."""
 
     def __init__(
         self,
         pause: Pause,
         device_id: str,
+        personality: Personality,
         *,
         mode: Mode = Mode.DFU,
         shows: bool = True,
         external_alive: bool = True,
-        memories: Callable[[str], Memories] = healthy_memories,
+        memories: Callable[[str], Memories] | None = None,
         times: Times = Times(),  # noqa: B008 - frozen
-        faults: Faults = Faults(),  # noqa: B008 - frozen
+        faults: Faults | None = None,
     ) -> None:
         self.device_id = device_id
         self.away: Away | None = None
@@ -71,10 +72,11 @@ class SparkCore:
         self._shows = shows
         self._next = Mode.APPLICATION
         self._powered = True
-        self._faults = faults
-        contents = memories(device_id)
+        self._personality = personality
+        self._faults = personality.manners if faults is None else faults
+        contents = (memories or personality.memories)(device_id)
         contents.external.alive = external_alive
-        self.bootloader = Bootloader(contents, pause, times, faults)
+        self.bootloader = Bootloader(contents, pause, times, self._faults)
         self._standard = StandardRequests()
 
     @property
@@ -91,8 +93,8 @@ class SparkCore:
 
     def descriptors(self) -> Descriptors:
         if self._mode is Mode.DFU:
-            return dfu_descriptors(core_serial(self.device_id), self._faults)
-        return application_descriptors(self.device_id)
+            return dfu_descriptors(self._personality, self.device_id, self._faults)
+        return application_descriptors(self._personality, self.device_id)
 
     def control(self, setup: Setup, data: bytes) -> bytes:
         if self.away is not None or self.bootloader.hung:
@@ -101,6 +103,7 @@ class SparkCore:
             return self._standard.answer(self.descriptors(), setup)
         if self._mode is Mode.APPLICATION:
             return _line_coding(setup)
+        self.bootloader.alternate = self._standard.alternates.get(0, 0)
         try:
             return self.bootloader.request(setup, data)
         finally:
@@ -144,7 +147,12 @@ class SparkCore:
         self.bootloader.start()
 
     def _has_firmware(self) -> bool:
-        """As the bootloader judges it: does the stack begin in the RAM?"""
+        """As a Core's bootloader judges it: does the stack begin in the RAM?
+
+        The later ones start their system firmware whatever the application is.
+        """
+        if not self._personality.judges_firmware:
+            return True
         at = INTERNAL_BASE + BOOTLOADER_SIZE
         stack = int.from_bytes(self.memories.internal.read(at, 4), "little")
         return stack & 0x2FF1_0000 == 0x2000_0000
@@ -167,29 +175,32 @@ class SparkCore:
         self.bootloader.thaw(frozen["bootloader"])
 
 
-def dfu_descriptors(serial: str, faults: Faults) -> Descriptors:
-    """One interface, two alternate settings; the functional descriptor stands after the last."""
+class SparkCore(ParticleBoard):
+    """One Core."""
+
+    def __init__(self, pause: Pause, device_id: str, **options: Any) -> None:
+        super().__init__(pause, device_id, CORE, **options)
+
+
+def dfu_descriptors(who: Personality, device_id: str, faults: Faults) -> Descriptors:
+    """One interface, an alternate setting a memory; the functional descriptor stands last."""
     dfu = (0xFE, 0x01, 0x02)
     functional = bytes.fromhex("09210bff00") + faults.transfer_size.to_bytes(2, "little")
-    parts = (
-        interface_descriptor(0, 0, dfu, 0, string=4),
-        interface_descriptor(0, 1, dfu, 0, string=5),
-        functional + bytes.fromhex("1a01"),
+    alternates = tuple(
+        interface_descriptor(0, number, dfu, 0, string=4 + number)
+        for number in range(len(faults.layouts))
     )
+    names = {4 + number: layout for number, layout in enumerate(faults.layouts)}
     return Descriptors(
-        device_descriptor(vid=VENDOR, pid=DFU_PRODUCT, release=0x0200, usb=0x0100),
-        configuration_descriptor(parts, 1, SELF_POWERED),
-        {
-            1: "Spark Devices     ",
-            2: "CORE DFU ",
-            3: serial,
-            4: faults.layouts[0],
-            5: faults.layouts[1],
-        },
+        device_descriptor(vid=who.vid, pid=who.dfu_pid, release=0x0200, usb=who.usb),
+        configuration_descriptor(
+            (*alternates, functional + bytes.fromhex("1a01")), 1, SELF_POWERED
+        ),
+        {1: who.maker, 2: who.dfu_product, 3: who.serial(device_id), **names},
     )
 
 
-def application_descriptors(device_id: str) -> Descriptors:
+def application_descriptors(who: Personality, device_id: str) -> Descriptors:
     """The application is a serial port (CDC-ACM) named by the device's id."""
     communications = (
         interface_descriptor(0, 0, (0x02, 0x02, 0x01), 1),
@@ -205,11 +216,9 @@ def application_descriptors(device_id: str) -> Descriptors:
         endpoint_descriptor(0x81, 2, 64),
     )
     return Descriptors(
-        device_descriptor(
-            vid=VENDOR, pid=APPLICATION_PRODUCT, release=0x0200, class_code=(2, 0, 0)
-        ),
+        device_descriptor(vid=who.vid, pid=who.app_pid, release=0x0200, class_code=(2, 0, 0)),
         configuration_descriptor(communications + data, 2, SELF_POWERED),
-        {1: "Spark Devices     ", 2: "Spark Core with WiFi ", 3: device_id},
+        {1: who.maker, 2: who.app_product, 3: device_id},
     )
 
 
@@ -231,6 +240,9 @@ BLANK_KEY = "50ff70065067545611480887"
 DEAD_MEMORY = "53ff6c066667574834212367"
 UNPLUGGED = "55ff6e065075555340261787"
 IN_APPLICATION = "54ff72066667515108311467"
+NO_FIRMWARE = "51ff6a065067545724420187"
+NO_SERVER_KEY = "49ff71065067555057291387"
+WRONG_FORMAT = "3b0021001747353236343033"
 
 
 def _healthy(pause: Pause) -> SimulatedUsb:
@@ -255,6 +267,30 @@ def _unplugged_mid_write(pause: Pause) -> SimulatedUsb:
 
 def _in_application(pause: Pause) -> SimulatedUsb:
     return SparkCore(pause, IN_APPLICATION, mode=Mode.APPLICATION, memories=_without_key)
+
+
+def _without_firmware(device_id: str) -> Memories:
+    return healthy_memories(device_id, firmware=False)
+
+
+def _firmware_gone(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, NO_FIRMWARE, memories=_without_firmware)
+
+
+def _without_server_key(device_id: str) -> Memories:
+    return healthy_memories(device_id, server=Slot.BLANK)
+
+
+def _server_key_gone(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, NO_SERVER_KEY, memories=_without_server_key)
+
+
+def _wrong_format(device_id: str) -> Memories:
+    return later_memories(PHOTON_SETTINGS, device_id, private=Slot.PKCS8)
+
+
+def _photon_pkcs8(pause: Pause) -> SimulatedUsb:
+    return ParticleBoard(pause, WRONG_FORMAT, PHOTON, memories=_wrong_format)
 
 
 SCENARIOS = (
@@ -282,5 +318,20 @@ SCENARIOS = (
         "core-app",
         "A Spark Core that runs its application and needs its buttons before it can be repaired.",
         (Unit("1-1", _in_application),),
+    ),
+    Scenario(
+        "core-firmware-gone",
+        "A Spark Core whose firmware is gone and whose factory image is still there.",
+        (Unit("1-1", _firmware_gone),),
+    ),
+    Scenario(
+        "core-server-key-gone",
+        "A Spark Core that no longer knows the server it has to talk to.",
+        (Unit("1-1", _server_key_gone),),
+    ),
+    Scenario(
+        "photon-pkcs8",
+        "A Photon whose key was written in a format that its firmware cannot read.",
+        (Unit("1-1", _photon_pkcs8),),
     ),
 )

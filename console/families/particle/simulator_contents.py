@@ -1,4 +1,4 @@
-"""What is stored in a simulated Core: firmware that looks plausible, and keys that are keys.
+"""What is stored in a simulated device: firmware that looks plausible, and keys that are keys.
 
 The rule: made up for practice. No byte here comes from a real unit, no private key is kept in
 the source, and each simulated unit makes its own.
@@ -9,20 +9,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
+import zlib
+from dataclasses import dataclass
 from enum import StrEnum
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
 )
 
 from console.families.particle.simulator_flash import (
     EXTERNAL_BASE,
     INTERNAL_BASE,
+    ChosenMemories,
     Flash,
     Memories,
+    Sectors,
+    Store,
 )
 
 INTERNAL_SIZE = 128 * 1024
@@ -111,6 +117,74 @@ def _spoilt(slot: Slot, content: bytes, seed: str) -> bytes:
             return content[: len(content) // 2]
         case _:
             return content
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a later generation keeps what (device-os, dct.h), and what its firmware is.
+
+    `udp` devices have EC keys, the others RSA; `sectors` are the pages of the internal flash.
+    """
+
+    number: int
+    udp: bool
+    base: int
+    sectors: tuple[int, ...]
+    locked: int
+    application: int
+    factory: int | None = None
+
+
+STORE_SIZE = 16 * 1024
+PUBLIC_KEY, CLAIM_CODE = 1250, 1762
+TCP_KEY, TCP_SERVER, UDP_KEY, UDP_SERVER = 34, 2082, 3106, 3298
+
+
+def later_memories(
+    settings: Settings,
+    device_id: str,
+    private: Slot = Slot.VALID,
+    server: Slot = Slot.VALID,
+) -> ChosenMemories:
+    """Internal flash and settings store of a later generation that works, but for the slots."""
+    size = sum(settings.sectors)
+    internal = Sectors(settings.base, 0, _blank(size), settings.locked, sizes=settings.sectors)
+    store = Store(0, STORE_SIZE, _blank(STORE_SIZE))
+    module = _module("tinker", settings.application, settings.number, 5 * 1024)
+    _place(internal, settings.application - settings.base, module)
+    if settings.factory is not None:
+        _place(internal, settings.factory - settings.base, module)
+    # What a key must never run into: the neighbours keep their own bytes.
+    _place(store, PUBLIC_KEY, _noise(f"public {device_id}", 162))
+    _place(store, CLAIM_CODE, _noise(f"claim {device_id}", 63))
+    key = _later_key(settings.udp, private)
+    block = _udp_block() if settings.udp else server_block()
+    _place(store, UDP_KEY if settings.udp else TCP_KEY, _spoilt(private, key, device_id)[:1216])
+    _place(store, UDP_SERVER if settings.udp else TCP_SERVER, _spoilt(server, block, device_id))
+    return ChosenMemories(internal, store)
+
+
+def _later_key(udp: bool, slot: Slot) -> bytes:
+    form = PrivateFormat.PKCS8 if slot is Slot.PKCS8 else PrivateFormat.TraditionalOpenSSL
+    if not udp:
+        return private_key(form)
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.DER, form, NoEncryption())
+
+
+def _udp_block() -> bytes:
+    """The server slot of a UDP device; the key is made up on the spot, like its private half."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    block = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).ljust(192, b"\xff")
+    name = b"udp.particle.io"
+    block += bytes((1, len(name))) + name
+    return block.ljust(258, b"\xff") + struct.pack(">H", 0xFFFF)
+
+
+def _module(name: str, start: int, number: int, size: int) -> bytes:
+    """A user part: head, body, and the CRC-32 of both, big-endian (device-os, module_info.h)."""
+    head = struct.pack("<IIBBHHBB", start, start + size, 0, 0, 1, number, 5, 1)
+    body = head + _noise(name, size - len(head))
+    return body + struct.pack(">I", zlib.crc32(body))
 
 
 def _image(name: str, start: int, size: int) -> bytes:

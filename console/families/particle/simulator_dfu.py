@@ -1,4 +1,4 @@
-"""The DFU state machine of a simulated Core's bootloader, and the ways it can misbehave.
+"""The DFU state machine of a simulated bootloader, and the ways it can misbehave.
 
 The rule: it does what ST's sample does, oddities included (DFU 1.1 appendix A, DfuSe 1.1a).
 Work is done in the status stage of the GETSTATUS that announces it, so a chip that does not
@@ -82,7 +82,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Faults:
-    """Everything that can be wrong with a simulated bootloader; the defaults are a healthy one.
+    """Everything that can be wrong with a simulated bootloader; the defaults are a healthy Core's.
 
     The two `unplugged_...` happen once in a unit's life: `..._after` counts DFU requests,
     `..._at` is an address; the write that covers it stops just before.
@@ -96,10 +96,11 @@ class Faults:
     ignores_writes: bool = False
     ignores_erases: bool = False
     fails_with: int = OK
+    commands: bytes = COMMANDS
     status_length: int = 6
     leave: Leave = Leave.MANIFEST
     transfer_size: int = 1024
-    layouts: tuple[str, str] = (
+    layouts: tuple[str, ...] = (
         "@Internal Flash  /0x08000000/20*001Ka,108*001Kg",
         "@SPI Flash : SST25x/0x00000000/512*04Kg",
     )
@@ -140,6 +141,7 @@ class Bootloader:
         self.memories = memories
         self.counts = Counts()
         self.gone = Gone.NO
+        self.alternate = 0
         self._pause = pause
         self._times = times
         self._faults = faults
@@ -211,8 +213,9 @@ class Bootloader:
             return b""
         if block == 0:
             # ST's sample: a host that asks for more than three bytes gets a short packet, the end
-            now.state = State.IDLE if length > len(COMMANDS) or not length else State.UPLOAD_IDLE
-            return COMMANDS
+            known = self._faults.commands
+            now.state = State.IDLE if length > len(known) or not length else State.UPLOAD_IDLE
+            return known
         self.counts.uploads += 1
         now.state = State.UPLOAD_IDLE if length else State.IDLE
         return self._read(now.pointer + (block - 2) * self._size, length)
@@ -276,7 +279,7 @@ class Bootloader:
 
     def _time(self, address: int, erases: bool) -> int:
         times = self._times
-        if self.memories.at(address) is self.memories.external:
+        if self.memories.at(address, self.alternate) is self.memories.external:
             return times.external_erase if erases else times.external_write
         return times.internal_erase if erases else times.internal_write
 
@@ -301,14 +304,14 @@ class Bootloader:
     def _erase(self, address: int) -> None:
         if self._faults.hangs_on_erase:
             raise Hang
-        memory = self.memories.at(address)
+        memory = self.memories.at(address, self.alternate)
         if memory is None or self._fails() or self._faults.ignores_erases:
             return
         self._pause(self._time(address, erases=True) / 1000)
         self.counts.erased.append(memory.erase(address))
 
     def _write(self, address: int, data: bytes) -> None:
-        memory = self.memories.at(address)
+        memory = self.memories.at(address, self.alternate)
         if memory is None or self._fails() or self._faults.ignores_writes:
             return
         self._pause(self._time(address, erases=False) / 1000)
@@ -325,10 +328,10 @@ class Bootloader:
         return bool(self._faults.fails_with)
 
     def _read(self, address: int, length: int) -> bytes:
-        memory = self.memories.at(address)
+        memory = self.memories.at(address, self.alternate)
         if memory is None:
             # the sample reads through a null pointer, where the internal flash is mirrored
-            return self.memories.internal.read(INTERNAL_BASE, length)
+            return self.memories.internal.read(self.memories.internal.base, length)
         return memory.read(address, length)
 
     def _leave(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The memories of a simulated Core: NOR flash, as the bootloader reaches it by address.
+"""The memories of a simulated device: NOR flash and a settings store, as its bootloader sees them.
 
 The rule: erasing sets a whole page to ones, writing can only clear bits. A chip that does not
 answer reads as ones, and waiting for it never ends.
@@ -43,10 +43,14 @@ class Flash:
         a limit, and a line that nobody drives reads as busy.
         """
         self._await_chip()
-        at = (address - self.base) // self.page * self.page
+        at, size = self._page(address - self.base)
         if self.locked <= at < len(self.cells):
-            self.cells[at : at + self.page] = bytes((BLANK,)) * self.page
+            self.cells[at : at + size] = bytes((BLANK,)) * size
         return self.base + at
+
+    def _page(self, at: int) -> tuple[int, int]:
+        """Where the page that holds the offset begins, and how long it is."""
+        return at // self.page * self.page, self.page
 
     def write(self, address: int, data: bytes) -> None:
         """Clear the bits that are 0 in the data. Raises Hang as erase()."""
@@ -72,13 +76,41 @@ class Flash:
 
 
 @dataclass
+class Sectors(Flash):
+    """NOR flash whose pages differ in size, as the STM32F2 has them; `page` is not used."""
+
+    sizes: tuple[int, ...] = ()
+
+    def _page(self, at: int) -> tuple[int, int]:
+        start = 0
+        for size in self.sizes:
+            if start <= at < start + size:
+                return start, size
+            start += size
+        return at, 0
+
+
+@dataclass
+class Store(Flash):
+    """A settings store (DCT): the device does the erasing; what is written replaces."""
+
+    def erase(self, address: int) -> int:
+        return address
+
+    def write(self, address: int, data: bytes) -> None:
+        at = address - self.base
+        data = data[: max(0, len(self.cells) - at)]
+        self.cells[at : at + len(data)] = data
+
+
+@dataclass
 class Memories:
     """Both memories of a Core. The address alone decides which one is meant."""
 
     internal: Flash
     external: Flash
 
-    def at(self, address: int) -> Flash | None:
+    def at(self, address: int, alternate: int) -> Flash | None:
         """The memory behind the address; None where the bootloader knows none."""
         match address & MEDIA_MASK:
             case self.internal.base:
@@ -94,3 +126,12 @@ class Memories:
     def thaw(self, frozen: Mapping[str, Any]) -> None:
         self.internal.thaw(frozen["internal"])
         self.external.thaw(frozen["external"])
+
+
+@dataclass
+class ChosenMemories(Memories):
+    """Internal flash and a settings store. The alternate setting decides which one is meant."""
+
+    def at(self, address: int, alternate: int) -> Flash | None:
+        chosen = (self.internal, self.external)[alternate]
+        return chosen if chosen.base <= address < chosen.base + len(chosen.cells) else None

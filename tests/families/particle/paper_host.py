@@ -13,7 +13,7 @@ from paper_core import PaperCore
 from console.events import ArtefactKept, Device, RunEnded, StepStarted
 from console.families.particle import FAMILY
 from console.flow import perform
-from console.guide import Guide, Reply, Signal
+from console.guide import Guide, Recorded, Reply, Signal
 
 DFU = Device("1-1", "v1", "1d50", "607f", serial="6D7524674852")
 APP = Device("1-1", "v2", "1d50", "607d", serial="")
@@ -58,6 +58,7 @@ class PaperHost:
         self.events: list[Any] = []
         self.kept: dict[str, bytes] = {}
         self.first: dict[str, tuple[ArtefactKept, bytes]] = {}
+        self.known: dict[str, Recorded] = {}
         self.broken: Callable[[str], None] = lambda step: None
 
     def post(self, event: Any, durable: bool = False) -> None:
@@ -103,6 +104,9 @@ class PaperHost:
 
     def first_backup(self, name: str) -> tuple[ArtefactKept, bytes] | None:
         return self.first.get(name)
+
+    def recorded(self, name: str, sha256: str) -> Recorded | None:
+        return self.known.get(name or sha256)
 
     # --- what the tests ask ------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ def test_a_page_is_written_in_counted_blocks_after_one_address() -> None:
     core = PaperCore()
     memory = opened(core)
     core.log.clear()
-    memory.write(CORE.page, KEY_PAGE[:2500])
+    memory.write(CORE.page.address, KEY_PAGE[:2500])
     blocks = [("DNLOAD", 2, 1024), ("DNLOAD", 3, 1024), ("DNLOAD", 4, 452)]
     assert core.log == [SET_0X2000, *blocks]
     assert bytes(core.flash[0x2000 : 0x2000 + 2500]) == KEY_PAGE[:2500]
@@ -52,7 +52,7 @@ def test_the_announced_poll_time_is_waited() -> None:
     pauses: list[float] = []
     memory = opened(core, pauses)
     core.poll = 70
-    memory.write(CORE.page, b"\x00" * 16)
+    memory.write(CORE.page.address, b"\x00" * 16)
     assert pauses == [0.07, 0.07]
 
 
@@ -62,7 +62,7 @@ def test_a_hanging_erase_is_one_erase_and_says_how_long_it_waited() -> None:
     memory = opened(core)
     core.hangs_on_erase = True
     with pytest.raises(Silent) as caught:
-        memory.erase(CORE.page)
+        memory.erase(CORE.page.address)
     assert caught.value.waited == pytest.approx(10.05)
     assert core.erased == [0x2000]
 
@@ -73,7 +73,7 @@ def test_a_device_silent_before_the_erase_is_no_proof_of_a_hanging_erase() -> No
     memory = opened(core)
     core.dead = True
     with pytest.raises(Silent) as caught:
-        memory.erase(CORE.page)
+        memory.erase(CORE.page.address)
     assert (caught.value.waited, core.erased) == (5.0, [])
 
 

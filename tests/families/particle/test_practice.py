@@ -11,6 +11,7 @@ from console.hardware.lines import ControlLine
 from console.practice.local import InProcessBus
 
 BUTTONS = "dfu"
+WITHOUT_ERASE = ["backup", "write", "compare", "leave"]
 REPLACED = ["backup", "erase", "write", "compare", "leave"]
 
 
@@ -43,6 +44,10 @@ class PracticeHost(PaperHost):
         ("core-blank-key", "check", "unfinished", ["identify", "probe"]),
         ("core-blank-key", "rekey", "repaired", ["identify", "probe", *REPLACED]),
         ("core-app", "rekey", "repaired", ["walk", "identify", "probe", *REPLACED]),
+        ("core-firmware-gone", "reset", "repaired", ["identify", "factory", *REPLACED[1:]]),
+        ("core-server-key-gone", "check", "unfinished", ["identify", "probe"]),
+        ("photon-pkcs8", "check", "unfinished", ["identify", "probe"]),
+        ("photon-pkcs8", "rekey", "repaired", ["identify", "probe", *WITHOUT_ERASE]),
         ("case-3", "check", "unfinished", ["identify", "probe"]),
         ("case-3", "rekey", "beyond repair", ["identify", "probe", "backup", "trial"]),
     ],

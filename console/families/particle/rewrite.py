@@ -1,0 +1,191 @@
+"""Memory is rewritten: erase, write, read back, compare; the stretch that cannot be undone.
+
+The rule: each touched page is erased once; an erase that was taken and never ends is the proof
+and is not repeated; done is said at the read-back, never at the last transfer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from console.errors import BeyondRepair, DeviceError, Refused, Silent
+from console.families.particle.client import Memories
+from console.families.particle.platforms import Place, Platform
+from console.flow import Step
+from console.guide import Guide
+from console.protocols.dfu import MEMORY_FAULTS
+from console.protocols.dfufile import Element
+from console.protocols.dfuse import WATCHDOG, Progress
+
+T = TypeVar("T")
+
+DIFFERS = "read-back differs"
+TRIES = 2
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The one-way steps of a plan and the words that go with them."""
+
+    erase: Step
+    write: Step
+    compare: Step
+    doing: str
+    lost: str
+    flow: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one memory: pages erased, elements written, and how it reads then."""
+
+    alternate: int
+    memory: str
+    pages: tuple[int, ...]
+    written: tuple[Element, ...] = field(repr=False)
+    expected: tuple[Element, ...] = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return sum(len(element.data) for element in self.written)
+
+
+def rewrite(
+    guide: Guide,
+    memory: Memories,
+    stretch: Stretch,
+    changes: tuple[Change, ...],
+    facts: tuple[str, ...] = (),
+) -> None:
+    """Make the memories read as they should; once more if one errs. Raises BeyondRepair."""
+    faults: list[str] = []
+    while len(faults) < TRIES:
+        try:
+            return _once(guide, memory, stretch, changes, facts)
+        except Refused as error:
+            if not accuses_memory(error):
+                raise
+            faults.append(f"Try {len(faults) + 1}: {error.sentence} ({error.code})")
+    raise BeyondRepair(
+        f"The {changes[0].memory} does not keep what is written to it: this is the hardware.",
+        "You can unplug it. Replace the unit, and hand over this record as the evidence.",
+        proof=(*facts, *faults),
+    )
+
+
+def accuses_memory(error: Refused) -> bool:
+    return error.code == DIFFERS or error.code.split(" ")[0] in MEMORY_FAULTS
+
+
+def _once(
+    guide: Guide,
+    memory: Memories,
+    stretch: Stretch,
+    changes: tuple[Change, ...],
+    facts: tuple[str, ...],
+) -> None:
+    advice = how_to_go_on(memory.platform, stretch.lost, stretch.flow)
+    told = partial(guide.progress, stretch.doing)
+    do = partial(_guarded, advice)
+    if any(change.pages for change in changes):
+        guide.step(stretch.erase, do, _erase_all, memory, changes, facts, guide)
+    guide.step(stretch.write, do, _write_all, memory, changes, told)
+    guide.step(stretch.compare, do, _compare_all, memory, changes, guide, found=_identical)
+
+
+def _identical(size: int) -> str:
+    return "identical" if size < 0x10000 else f"identical, {size} bytes"
+
+
+def how_to_go_on(platform: Platform, lost: str, flow: str) -> str:
+    return (
+        f"{lost} Plug it in, hold {platform.button}, tap RESET, let go of {platform.button} at "
+        f"yellow, and run {flow} again."
+    )
+
+
+def _guarded(advice: str, work: Callable[..., T], *args: object) -> T:
+    """Do the work; whatever ends it, the advice is how to go on from what it left."""
+    try:
+        return work(*args)
+    except DeviceError as error:
+        error.advice = advice
+        raise
+
+
+def _erase_all(
+    memory: Memories, changes: tuple[Change, ...], facts: tuple[str, ...], guide: Guide
+) -> None:
+    total = sum(len(change.pages) for change in changes)
+    done = 0
+    for change in changes:
+        memory.choose(change.alternate)
+        memory.rest()
+        for page in change.pages:
+            erase_once(memory, page, f"page at 0x{page:X}", change.memory, facts)
+            done += 1
+            guide.progress("Erasing", done, total)
+
+
+def erase_once(
+    memory: Memories, address: int, what: str, where: str, facts: tuple[str, ...]
+) -> None:
+    """One erase. One that was taken and never ended is the proof, and is not sent again."""
+    try:
+        memory.erase(address)
+    except Silent as error:
+        if error.waited < WATCHDOG:
+            raise
+        waited = f"Erase of the {what}: no end within {error.waited:.1f} s."
+        raise dead(where, *facts, waited, "No second erase was sent.") from error
+
+
+def dead(where: str, *proof: str) -> BeyondRepair:
+    return BeyondRepair(
+        f"The {where} does not answer: this is the hardware, not what it holds.",
+        "You can unplug it. Replace the unit, and hand over this record as the evidence.",
+        proof=proof,
+    )
+
+
+def _write_all(memory: Memories, changes: tuple[Change, ...], told: Progress) -> None:
+    total = sum(change.size for change in changes)
+    before = 0
+    for change in changes:
+        memory.choose(change.alternate)
+        for element in change.written:
+            memory.write(element.address, element.data, _offset(told, before, total))
+            before += len(element.data)
+
+
+def _offset(told: Progress, before: int, total: int) -> Progress:
+    return lambda done, _: told(before + done, total)
+
+
+def _compare_all(memory: Memories, changes: tuple[Change, ...], guide: Guide) -> int:
+    """The bytes compared. Raises Refused if one of them is another."""
+    total = sum(len(element.data) for change in changes for element in change.expected)
+    told = partial(guide.progress, "Reading back")
+    before = 0
+    for change in changes:
+        memory.choose(change.alternate)
+        for element in change.expected:
+            place = Place("range", element.address, len(element.data))
+            _same(memory.read(place, _offset(told, before, total)), element)
+            before += len(element.data)
+    return total
+
+
+def _same(back: bytes, element: Element) -> None:
+    if back == element.data:
+        return
+    wrong = [at for at, (a, b) in enumerate(zip(back, element.data, strict=True)) if a != b]
+    raise Refused(
+        f"{len(wrong)} of {len(back)} bytes read back are not what was written, the first "
+        f"at 0x{element.address + wrong[0]:X}.",
+        "Leave it plugged in.",
+        code=DIFFERS,
+    )
