@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from console.errors import GateClosed
-from console.events import Damage, Verdict
+from console.events import Verdict
 from console.families.particle import keys
 from console.families.particle.approach import (
     DEVICE_ID,
@@ -26,7 +26,7 @@ from console.families.particle.client import Memories, seen_as
 from console.families.particle.image import Image, application_size
 from console.families.particle.platforms import Place, Platform
 from console.families.particle.rekey import leave, see_it_back, with_firmware
-from console.families.particle.rewrite import Change, Stretch, rewrite
+from console.families.particle.rewrite import Change, Stretch, leaving, one_way, rewrite
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
@@ -45,36 +45,10 @@ _LOST = "Its firmware may be incomplete now; its bootloader is alive."
 OPEN = Step("identify", "Identify the bootloader and its memories", usual="under 1 s")
 FIT = Step("fit", "Check the image against the device", usual="at once")
 FACTORY = Step("factory", "Read and check the factory image", usual="under 5 s")
-ERASE = Step(
-    "erase",
-    "Erase the pages that the image touches",
-    usual="under 20 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-WRITE = Step(
-    "write",
-    "Write the image",
-    usual="under 30 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-COMPARE = Step(
-    "compare",
-    "Read the image back and compare",
-    usual="under 10 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-LEAVE = Step(
-    "leave",
-    "Start its firmware",
-    usual="3 s",
-    safe="The image is written and compared. Nothing is lost if you pull it now.",
-)
+ERASE = one_way("erase", "Erase the pages that the image touches", "under 20 s", _ALIVE)
+WRITE = one_way("write", "Write the image", "under 30 s", _ALIVE)
+COMPARE = one_way("compare", "Read the image back and compare", "under 10 s", _ALIVE)
+LEAVE = leaving("The image")
 
 
 def flash(guide: Guide) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from console.errors import DeviceError, RecordError, Refused, Stopped
-from console.events import ArtefactKept, Damage, Verdict
+from console.events import ArtefactKept, Verdict
 from console.families.particle import keys
 from console.families.particle.approach import (
     DEVICE_ID,
@@ -36,6 +36,8 @@ from console.families.particle.rewrite import (
     accuses_memory,
     dead,
     erase_once,
+    leaving,
+    one_way,
     rewrite,
 )
 from console.flow import Flow, Kind, Outcome, Question, Step
@@ -54,44 +56,16 @@ _ALIVE = "Its key is gone until it is read back; its bootloader stays alive. Do 
 _LOST = "The slot may be empty now; its bootloader is alive and the backup is safe."
 
 BACKUP = Step("backup", "Back up the raw bytes of the slot", usual="at once")
-TRIAL = Step(
+TRIAL = one_way(
     "trial",
     "Erase one unused page, to tell an erased memory from a dead one",
-    usual="under 1 s; a dead memory shows within 10 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe="Only a page that nobody uses is erased; its bootloader stays alive. Do not unplug it.",
+    "under 1 s; a dead memory shows within 10 s",
+    "Only a page that nobody uses is erased; its bootloader stays alive. Do not unplug it.",
 )
-ERASE = Step(
-    "erase",
-    "Erase the page of the private key",
-    usual="under 1 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-WRITE = Step(
-    "write",
-    "Write the key",
-    usual="under 1 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-COMPARE = Step(
-    "compare",
-    "Read the key back and compare",
-    usual="under 1 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-LEAVE = Step(
-    "leave",
-    "Start its firmware",
-    usual="3 s",
-    safe="The key is written and compared. Nothing is lost if you pull it now.",
-)
+ERASE = one_way("erase", "Erase the page of the private key", "under 1 s", _ALIVE)
+WRITE = one_way("write", "Write the key", "under 1 s", _ALIVE)
+COMPARE = one_way("compare", "Read the key back and compare", "under 1 s", _ALIVE)
+LEAVE = leaving("The key")
 STRETCH = Stretch(ERASE, WRITE, COMPARE, "Writing the key", _LOST, "rekey")
 
 

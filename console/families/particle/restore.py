@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.errors import BadUsage, GateClosed
-from console.events import Damage, Verdict
+from console.events import Verdict
 from console.families.particle import keys, serverkey
 from console.families.particle.approach import (
     DEVICE_ID,
@@ -45,7 +45,7 @@ from console.families.particle.rekey import (
     see_it_back,
     with_firmware,
 )
-from console.families.particle.rewrite import Stretch
+from console.families.particle.rewrite import Stretch, leaving, one_way
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide, Recorded
 
@@ -76,36 +76,10 @@ _ALIVE = "This place is empty until it is read back; its bootloader stays alive.
 _LOST = "That place may be empty now; its bootloader is alive and the backup is safe."
 
 PROVE = Step("prove", "Check what is to be restored, by digest and serial", usual="at once")
-ERASE = Step(
-    "erase",
-    "Erase the page that it belongs to",
-    usual="under 1 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-WRITE = Step(
-    "write",
-    "Write it back",
-    usual="under 1 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-COMPARE = Step(
-    "compare",
-    "Read it back and compare",
-    usual="under 1 s",
-    undoable=False,
-    damage=Damage.HALF,
-    safe=_ALIVE,
-)
-LEAVE = Step(
-    "leave",
-    "Start its firmware",
-    usual="3 s",
-    safe="It is written and compared. Nothing is lost if you pull it now.",
-)
+ERASE = one_way("erase", "Erase the page that it belongs to", "under 1 s", _ALIVE)
+WRITE = one_way("write", "Write it back", "under 1 s", _ALIVE)
+COMPARE = one_way("compare", "Read it back and compare", "under 1 s", _ALIVE)
+LEAVE = leaving("It")
 STRETCH = Stretch(ERASE, WRITE, COMPARE, "Writing it back", _LOST, "restore")
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from console.errors import BeyondRepair, DeviceError, Refused, Silent
+from console.events import Damage
 from console.families.particle.client import Memories
 from console.families.particle.platforms import Place, Platform
 from console.flow import Step
@@ -24,6 +25,17 @@ T = TypeVar("T")
 
 DIFFERS = "read-back differs"
 TRIES = 2
+
+
+def one_way(step: str, title: str, usual: str, safe: str) -> Step:
+    """A step that cannot be undone: pulled now, contents are gone and the bootloader lives."""
+    return Step(step, title, usual, undoable=False, damage=Damage.HALF, safe=safe)
+
+
+def leaving(what: str) -> Step:
+    """The step after the read-back, when nothing can be lost any more."""
+    safe = f"{what} is written and compared. Nothing is lost if you pull it now."
+    return Step("leave", "Start its firmware", usual="3 s", safe=safe)
 
 
 @dataclass(frozen=True)
