@@ -16,7 +16,7 @@ from console.answers import collect
 from console.cards import pick_device
 from console.errors import BadUsage, NoSuchDevice
 from console.events import Device
-from console.families.particle import keys
+from console.families.particle import FAMILY, keys
 from console.families.particle.simulator import BLANK_KEY, HEALTHY, IN_APPLICATION
 from console.practice.client import connect
 from console.state import State
@@ -110,7 +110,7 @@ def test_a_device_is_named_by_its_port_its_serial_or_its_ids(bench, words):
     """All three mean the same one."""
     flows = bench.json("flows", words)
 
-    assert [flow["id"] for flow in flows] == ["particle.check", "particle.rekey"]
+    assert [flow["id"] for flow in flows] == [f"particle.{flow.name}" for flow in FAMILY.flows]
 
 
 def test_flows_say_what_will_be_asked(bench):
