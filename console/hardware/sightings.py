@@ -22,6 +22,7 @@ ATTRIBUTES = (
     *("serial", "product", "manufacturer", "speed"),
     *("bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol"),
 )
+IDENTITY = {"busnum", "devnum", "idVendor", "idProduct"}
 SPEEDS = {"1.5": "low", "12": "full", "480": "high", "5000": "super"}
 HUB = "09"
 
@@ -57,7 +58,8 @@ def group(sightings: Iterable[Sighting], access: Access) -> tuple[Device, ...]:
 
 
 def _is_device(sighting: Sighting) -> bool:
-    return sighting.subsystem == "usb" and "devnum" in sighting.facts
+    # One that is being torn down has lost some of its facts already: it counts as gone.
+    return sighting.subsystem == "usb" and sighting.facts.keys() >= IDENTITY
 
 
 def _is_hub(sighting: Sighting) -> bool:
@@ -134,8 +136,15 @@ def _entries(sysfs: Path, subsystem: str) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError:
         return []
-    # A tty that hangs off no bus (a console, a pty) has a path below "virtual".
-    return [entry for entry in entries if "virtual" not in str(entry.readlink())]
+    return [entry for entry in entries if _is_hardware(entry)]
+
+
+def _is_hardware(entry: Path) -> bool:
+    """Not a tty that hangs off no bus (a console, a pty), and not gone since it was listed."""
+    try:
+        return "virtual" not in str(entry.readlink())
+    except OSError:
+        return False
 
 
 def _sighting(subsystem: str, entry: Path) -> Sighting | None:
@@ -209,5 +218,7 @@ def visit_at(port: str, sysfs: Path = SYSFS) -> str:
 
 def bus_state(sysfs: Path = SYSFS) -> str:
     """What is wrong with USB as a whole; empty when there is a bus."""
-    devices = sysfs / "bus/usb/devices"
-    return "" if devices.is_dir() and any(devices.iterdir()) else NO_USB
+    try:
+        return "" if any((sysfs / "bus/usb/devices").iterdir()) else NO_USB
+    except OSError:
+        return NO_USB
