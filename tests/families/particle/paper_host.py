@@ -46,6 +46,8 @@ class PaperClock:
 class PaperHost:
     """One device, answers brought along, nobody there. `comes` is what a look at the bus finds."""
 
+    guest = False
+
     def __init__(self, core: PaperCore, device: Device = DFU, **answers: str) -> None:
         self.clock = PaperClock()
         self.device = device
