@@ -369,6 +369,8 @@ class Guide:
 
         `what` completes "Waiting for ...". The reconnect's wait() is called inside or after.
         """
+        # A fresh look: what else is in its place now is evidence later.
+        self._host.look_again()
         ours = self.device
         left = ours if ours.visit else None
         others = tuple(d for d in self._host.present() if d.port != ours.port)

@@ -82,7 +82,10 @@ class QuestionView:
 
 @dataclass(frozen=True)
 class WaitView:
-    """The open wait: what for, who acts, and since when on the monotonic clock."""
+    """The open wait: what for, who acts how, and since when on the monotonic clock.
+
+    `window` is the time the device gives, `window_since` when that began (None: not yet).
+    """
 
     what: str
     who: str
@@ -92,6 +95,15 @@ class WaitView:
     safe: str
     since: str
     since_mono: float
+    acts: str = ""
+    window: float = 0.0
+    window_since: float | None = None
+
+    def left(self, now: float) -> float | None:
+        """Seconds that the device still gives (at monotonic `now`); None while none are counted."""
+        if self.window_since is None:
+            return None
+        return max(0.0, self.window_since + self.window - now)
 
 
 @dataclass(frozen=True)
@@ -145,6 +157,7 @@ class RunView:
     committed: bool = False
     stopping: bool = False
     left: bool = False
+    came_mono: float | None = None
     said: tuple[Said, ...] = ()
     artefacts: tuple[ArtefactKept, ...] = ()
     answers: tuple[Answered, ...] = ()
@@ -268,6 +281,9 @@ def _fold_dialogue(view: RunView, record: Record) -> RunView:
                 event.safe,
                 record.at,
                 record.mono,
+                event.acts,
+                event.window,
+                _window_since(view, record, event),
             )
             return replace(view, wait=wait, left=False)
         case WaitEnded():
@@ -289,17 +305,39 @@ def _fold_said(view: RunView, record: Record) -> RunView:
         case Noted(text, by):
             return _say(view, record, "noted", f"{by}: {text}" if by else text)
         case DeviceLeft(port):
-            return _say(replace(view, left=True), record, "judged", f"It left port {port}.")
+            view = replace(view, left=True, came_mono=None)
+            return _say(view, record, "judged", f"It left port {port}.")
         case DeviceJudged() as event:
             view = _say(view, record, "judged" if event.taken else "not taken", event.why)
             if event.taken:
                 seen_as = (*view.seen_as, event.device)
                 view = replace(view, device=event.device, port=event.device.port, seen_as=seen_as)
+                view = _came(view, record.mono)
             return view
         case Unknown():
             return replace(view, unknown=view.unknown + 1)
         case _:
             return view
+
+
+def _window_since(view: RunView, record: Record, event: WaitStarted) -> float | None:
+    """When the device began to count: with its arrival, if that was seen, or with the wait."""
+    if not event.window:
+        return None
+    if event.window_from == "now" or event.acts == "touch":
+        came = view.came_mono if event.window_from == "plug" else None
+        return record.mono if came is None else came
+    return None
+
+
+def _came(view: RunView, mono: float) -> RunView:
+    """The device's own arrival starts what it counts, whoever is still to be told of it."""
+    wait = view.wait
+    if wait is None:
+        return view
+    if wait.window and wait.window_since is None:
+        wait = replace(wait, window_since=mono)
+    return replace(view, wait=wait, came_mono=mono)
 
 
 def _started(view: RunView, record: Record, event: RunStarted) -> RunView:

@@ -4,8 +4,9 @@ The rule: pure. An expectation, what was seen meanwhile and what is there now go
 comes out; when in doubt the device is not taken and not touched. The ladder: a unique id, a
 serial, the port it left together with the mode awaited and the order of removal.
 
-What no bus can show is assumed: that nobody brings, unseen, an equal device without a serial
-from elsewhere into the very port that is awaited. A unique id read afterwards settles that.
+What no bus can show is taken on the technician's word: who brings a device without a serial
+into the very port that is awaited, says that it is ours. But one that was on the bench
+and has left its place since may have been mistaken for ours. A unique id settles both.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from enum import StrEnum
 from console.events import Device
 
 HANDS = 2.0
-"""Seconds that hands need at least to pull two devices and to plug them in again exchanged."""
+"""Seconds within which hands cannot pull two devices and plug one in where the other was."""
 CARD_INTERFACE = "0b"
 
 
@@ -60,19 +61,14 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Company:
-    """Who of its family was elsewhere when ours was last seen, and how many were out then.
+    """Those of its family that were elsewhere while ours was still there.
 
-    `most` counts the most that were seen at once: as many fewer as there are now, are in hands.
+    `at` is when all of them and ours were last seen in their places.
     """
 
     visits: frozenset[str] = field(default_factory=frozenset)
-    most: int = 0
-    at: float = 0.0
+    at: float = -HANDS
     gone: bool = False
-
-    @property
-    def complete(self) -> bool:
-        return len(self.visits) == self.most
 
 
 @dataclass(frozen=True)
@@ -91,9 +87,14 @@ class Scene:
         return any(device.visit == visit for device in self.present)
 
     @property
+    def stayed(self) -> bool:
+        """Is everybody who kept ours company still in the same place?"""
+        return all(self.here(visit) for visit in self.company.visits)
+
+    @property
     def quick(self) -> bool:
-        """Was all of it in its place so lately that hands cannot have exchanged anything?"""
-        return self.company.complete and self.now - self.company.at < HANDS
+        """Was all in its place so lately that hands cannot have exchanged anything?"""
+        return self.now - self.company.at < HANDS
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,10 @@ def accompany(before: Company, expected: Expectation, scene: Scene) -> Company:
     """The company after one more look; it is settled once ours has been seen gone."""
     if before.gone or not scene.here(expected.visit):
         return replace(before, gone=True)
-    kin = (device.visit for device in scene.present if scene.mode(device))
-    visits = frozenset(visit for visit in kin if visit != expected.visit)
-    return Company(visits, max(before.most, len(visits)), scene.now)
+    kin = {device.visit for device in scene.present if scene.mode(device)}
+    company = replace(before, visits=before.visits | kin - {expected.visit})
+    stayed = replace(scene, company=company).stayed
+    return replace(company, at=scene.now) if stayed else company
 
 
 def judge(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:
@@ -274,7 +276,7 @@ def _by_port(expected: Expectation, came: Device, scene: Scene) -> Judgement:
             f"Not taken: ours ran at {expected.left.speed} speed, this one runs at {came.speed} "
             "speed. It was not touched. If it is ours, use the same cable and socket as before.",
         )
-    if _may_be_exchanged(scene):
+    if not scene.quick and not scene.stayed:
         return Judgement(
             False,
             "Not taken: another of its kind left while ours was away, and nothing they say tells "
@@ -301,12 +303,6 @@ def _another_speed(expected: Expectation, came: Device) -> bool:
     if left is None or not _same_kind(left, came):
         return False
     return bool(left.speed and came.speed) and left.speed != came.speed
-
-
-def _may_be_exchanged(scene: Scene) -> bool:
-    """Was another of its family out of its port while ours was, long enough for hands?"""
-    stayed = all(scene.here(visit) for visit in scene.company.visits)
-    return not scene.quick and not (scene.company.complete and stayed)
 
 
 def _by_being_alone(expected: Expectation, came: Device, scene: Scene) -> Judgement:
