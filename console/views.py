@@ -108,7 +108,10 @@ class WaitView:
 
 @dataclass(frozen=True)
 class Said:
-    """One sentence of the run with its time; `kind` is told, warned, failed, judged, not taken or noted."""
+    """One sentence of the run with its time.
+
+    `kind` is told, warned, failed, judged, not taken or noted.
+    """
 
     at: str
     kind: str

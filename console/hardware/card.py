@@ -18,7 +18,7 @@ from console.clock import Clock
 from console.errors import DeviceError, Garbled, NotPermitted, Refused, Silent, Unplugged
 from console.events import Card, Device
 from console.hardware.lock import PROC, Held, hold_device, hold_name, who
-from console.hardware.pcsc import Context, Failed, check, is_code
+from console.hardware.pcsc import RESULT, Context, Failed, check, is_code
 from console.hardware.readers import GONE, PRESENT
 from console.hardware.sightings import printable
 
@@ -26,6 +26,9 @@ PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
 PATIENCE = 2.0
 """Seconds until PC/SC must know that a card is gone: it looks for cards every 0.4 s."""
 STEP = 0.1
+
+STATUS_WORD = 2
+"""Bytes that every answer ends with (ISO 7816-4, 5.1)."""
 
 REMOVED = ("SCARD_W_REMOVED_CARD", "SCARD_E_NO_SMARTCARD")
 READER_GONE = ("SCARD_E_READER_UNAVAILABLE", "SCARD_E_UNKNOWN_READER")
@@ -57,7 +60,7 @@ def meaning(code: int, reader: str, gone: bool = False) -> DeviceError:
         return NotPermitted(sentence, "A polkit rule for org.debian.pcsc-lite is missing.")
     if is_code(code, *SILENT):
         return Silent(f"The card in {reader} does not answer.")
-    return Garbled(f"The wire to the card in {reader} failed ({code:08X}).")
+    return Garbled(f"The wire to the card in {reader} failed ({code & RESULT:08X}).")
 
 
 def held_by(users: tuple[str, ...], reader: str) -> NotPermitted:
@@ -114,10 +117,9 @@ class PcscCard:
     def _connect(self, card: Card) -> None:
         self._context = Context()
         name = self._name()
-        code, self._card, self._protocol = scard.SCardConnect(
-            self._context.handle, name, self._mode, PROTOCOLS
-        )
-        check(code)
+        connected = scard.SCardConnect(self._context.handle, name, self._mode, PROTOCOLS)
+        check(connected[0])
+        _, self._card, self._protocol = connected
         if self._state() >> 16 != card.inserted:
             raise Unplugged(f"Another card is in {self._reader} now, or the same one again.")
 
@@ -138,6 +140,9 @@ class PcscCard:
     def transmit(self, apdu: bytes) -> bytes:
         code, answer = scard.SCardTransmit(self._card, self._pci(), list(apdu))
         self._check(code)
+        if len(answer) < STATUS_WORD:
+            # Drivers have reported a card that went in mid command as one with nothing to say.
+            raise meaning(scard.SCARD_F_UNKNOWN_ERROR & RESULT, self._reader, gone=self._left())
         return bytes(value & 0xFF for value in answer)
 
     def _pci(self) -> Any:

@@ -1,8 +1,7 @@
-"""PC/SC of the tests' own: where its daemon listens must be known before the first call."""
+"""Where the tests' own PC/SC daemon listens must be known before the first call is made."""
 
 import os
-import tempfile
-from pathlib import Path
 
-PCSC_FOLDER = Path(tempfile.mkdtemp(prefix="replug-pcsc-"))
-os.environ["PCSCLITE_CSOCK_NAME"] = str(PCSC_FOLDER / "pcscd.comm")
+from stack import FOLDER
+
+os.environ["PCSCLITE_CSOCK_NAME"] = str(FOLDER / "pcscd.comm")

@@ -151,7 +151,11 @@ CASES = {
         expecting(replace(SERIAL, sibling="2-1", speed="high")),
         device("2-1", "v2", serial="A1", speed="super"),
         (),
-        (True, Grade.SERIAL, "Same device, because serial A1 came back; port 2-1 is the other half"),
+        (
+            True,
+            Grade.SERIAL,
+            "Same device, because serial A1 came back; port 2-1 is the other half",
+        ),
     ),
     "the sibling port at another speed without a serial": (
         expecting(replace(OURS, sibling="2-1", speed="high")),
@@ -209,7 +213,8 @@ def test_a_twin_that_stayed_in_its_place_is_no_reason_for_doubt():
 
     found = judged(expected, device("1-1", "v2"), TWIN, company=company)
 
-    assert (True, Grade.PORT) == (found.taken, found.grade)
+    assert found.taken
+    assert found.grade == Grade.PORT
 
 
 def test_two_twins_that_restart_at_once_are_too_quick_to_have_been_exchanged():

@@ -12,7 +12,7 @@ from console.events import Device, Verdict
 from console.families.particle import keys
 from console.families.particle.client import KeyMemory, Probe
 from console.flow import Outcome, Step
-from console.guide import Guide, Reconnect
+from console.guide import Acts, Guide, Reconnect
 from console.hardware.lines import ControlLine
 
 HANDS = (
@@ -45,7 +45,7 @@ def in_dfu_mode(guide: Guide) -> bool:
 
 def _wait_for_hands(back: Reconnect) -> Device | None:
     safe = "Nothing is written. You can pull it and plug it in again."
-    return back.wait(limit=WALK_LIMIT, usual=10.0, hands=HANDS, safe=safe)
+    return back.wait(limit=WALK_LIMIT, usual=10.0, hands=HANDS, safe=safe, acts=Acts.TOUCH)
 
 
 def _arrival(came: Device | None) -> str:
