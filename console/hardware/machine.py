@@ -5,6 +5,7 @@ The rule: it joins the parts of this room (looking, watching, opening) and decid
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -22,6 +23,8 @@ from console.hardware.readers import join
 from console.hardware.serial import SerialPort
 from console.hardware.watch import Notices, UdevNotices, Watch
 
+FIRST_LOOK = 2.0
+"""Seconds that the first look at USB waits for the first look at PC/SC."""
 NODES = {"hid": "hidraw", "serial": "tty"}
 
 
@@ -31,6 +34,8 @@ class CardSense(Protocol):
     facts: Facts
 
     def start(self, told: Callable[[], None]) -> None: ...
+
+    def ready(self, timeout: float) -> bool: ...
 
     def nudge(self) -> None: ...
 
@@ -60,6 +65,8 @@ class MachineBus:
         self._look = look
         self._watch: Watch | None = None
         self._readers: CardSense | None = None
+        self._seen: Seen | None = None
+        self._telling = threading.Lock()
 
     def scan(self) -> tuple[Device, ...]:
         return join(self._scan(), self._facts().readers)
@@ -76,17 +83,25 @@ class MachineBus:
 
     def watch(self, seen: Seen) -> None:
         readers = self._readers = self._cards()
+        readers.start(self._tell)
+        readers.ready(FIRST_LOOK)
+        self._seen = seen
 
-        def plugged(_devices: tuple[Device, ...], state: str) -> None:
+        def plugged(_devices: tuple[Device, ...], _state: str) -> None:
             # PC/SC may need to be reached for what has come; it tells again when it knows more.
             readers.nudge()
-            seen(self.scan(), state)
+            self._tell()
 
         self._watch = Watch(
             lambda: (self._scan(), self._state()), plugged, self._clock.monotonic, self._listen
         )
         self._watch.start()
-        readers.start(lambda: seen(self.scan(), self._state()))
+
+    def _tell(self) -> None:
+        """Two threads have news: one at a time looks at everything and tells it."""
+        with self._telling:
+            if self._seen is not None:
+                self._seen(self.scan(), self._state())
 
     def open_control(self, device: Device) -> UsbControl:
         return UsbControl(device, self._clock)

@@ -20,6 +20,8 @@ RELIST = 60.0
 one that came just before would stay unseen (winscard_clnt.c, SCardGetStatusChange)."""
 TRIES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries to reach the daemon; the last one again and again."""
+ENOUGH, BREATHER = 20, 1.0
+"""Looks in a row that found nothing new, and the seconds between looks from then on."""
 RESULT = 0xFFFFFFFF
 CHANGED, COUNTER = 0x0002, 0xFFFF0000
 
@@ -168,6 +170,7 @@ class Readers:
         self._context: Context | None = None
         self._arrivals = 0
         self._count = 0
+        self._in_vain = 0
         self._nudged = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="readers", daemon=True)
@@ -234,11 +237,15 @@ class Readers:
         states = _states(context)
         self._tell(Facts(_readers(context, states, self.facts.readers, self._arrivals)))
         known = {name: state & ~CHANGED for name, state, _ in states}
+        if self._in_vain > ENOUGH:
+            # Others come and go in the daemon, or it does not wait as it should.
+            self._nudged.wait(BREATHER)
         if not self._nudged.is_set() and not self._closed:
             context.states(known | {PNP: self._count}, RELIST)
 
     def _tell(self, facts: Facts) -> None:
         before, self.facts = self.facts, facts
+        self._in_vain = self._in_vain + 1 if before == facts else 0
         if (before != facts or not self._ready.is_set()) and self._told and not self._closed:
             self._ready.set()
             self._told()

@@ -16,6 +16,7 @@ from console.errors import NotPermitted, Refused, Unplugged
 from console.hardware import pcsc
 from console.hardware.card import PcscCard
 from console.hardware.lines import Traced
+from console.hardware.machine import MachineBus
 from console.hardware.readers import join
 
 LIMIT = 20.0
@@ -252,6 +253,36 @@ def test_our_own_reset_leaves_the_line_usable_and_the_trace_without_data(inserte
     line.close()
     assert told[-1].startswith("apdu 00 20 00 81 sent 11 got 2 status 9000")
     assert "313233" not in "".join(told).replace(" ", "")
+
+
+def test_the_bus_tells_readers_beside_usb_and_opens_their_cards(inserted):
+    """What a bench sees: one bus, one list, PC/SC's own state beside that of USB."""
+    bus = MachineBus(scan=lambda: (), state=lambda: "")
+    told: queue.Queue = queue.Queue()
+    bus.watch(lambda devices, _: told.put(devices))
+
+    assert [d.cards[0].atr for d in told.get(timeout=LIMIT)] == [ATR, ""]
+    assert bus.card_state() == ""
+
+    line = bus.open(bus.scan()[0], "card")
+    assert line.transmit(bytes.fromhex("00a4040000")) == b"\x90\x00"
+    line.close()
+    with pytest.raises(NotPermitted, match="No card answers"):
+        bus.open(bus.scan()[1], "card")
+
+    inserted.do("kill")
+    while told.get(timeout=LIMIT):
+        pass
+    assert bus.card_state() == pcsc.NO_SERVICE
+    bus.close()
+    inserted.do("start")
+
+
+def test_one_look_without_watching_shows_the_same(inserted):
+    """For a command that looks once."""
+    (first, second) = MachineBus(scan=lambda: ()).scan()
+
+    assert (first.cards[0].atr, second.cards[0].atr) == (ATR, "")
 
 
 def wakes() -> int:
