@@ -188,10 +188,12 @@ def _loopback_up() -> None:
 
 def main() -> None:
     inner = Inner(Path(sys.argv[1]))
-    for line in sys.stdin:
-        do, *words = line.split()
-        print(json.dumps(getattr(inner, do)(*words) or []), flush=True)
-    inner.end()
+    try:
+        for line in sys.stdin:
+            do, *words = line.split()
+            print(json.dumps(getattr(inner, do)(*words) or []), flush=True)
+    finally:
+        inner.end()
 
 
 if __name__ == "__main__":
