@@ -260,18 +260,20 @@ class Bench:
         """The eyes: one thread scans, so that an older look can never settle after a newer one."""
         while (wanted := self._looks.get()) is not _LAST_LOOK:
             try:
-                devices, trouble = self.bus.scan(), self.bus.state()
+                devices = self.bus.scan()
+                troubles = {"usb": self.bus.state(), "pcsc": self.bus.card_state()}
             except ConsoleError as error:
                 # What was seen last may still be there; only the bus does not say so.
-                devices, trouble = self._devices, error.sentence
-            self.do(partial(self._settle_devices, devices, trouble))
+                devices, troubles = self._devices, {"usb": error.sentence}
+            self.do(partial(self._settle_devices, devices, troubles))
             if wanted is not None:
                 wanted.set()
 
-    def _settle_devices(self, devices: tuple[Device, ...], trouble: str) -> None:
+    def _settle_devices(self, devices: tuple[Device, ...], troubles: Mapping[str, str]) -> None:
         found = changes(self._devices, devices)
-        if trouble != self._view.troubles.get("usb", ""):
-            self._log(BusChanged("usb", trouble))
+        for bus, state in troubles.items():
+            if state != self._view.troubles.get(bus, ""):
+                self._log(BusChanged(bus, state))
         self._devices = devices
         for device in found.left:
             self._gone[device.port] = device

@@ -47,7 +47,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Node:
-    """One way to open a device: its path, its kind ("usb", "tty", "hidraw"), and who may."""
+    """One way to open a device: its path, its kind, and who may.
+
+    Kinds: "usb", "tty", "hidraw", and "card", whose path is the reader's name.
+    """
 
     path: str
     kind: str
@@ -56,10 +59,25 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Card:
+    """One slot of a reader, as PC/SC tells it: its name, the card's answer to reset in hex.
+
+    `atr` is "" without a card, `state` says in words what is wrong ("" when all is well), and
+    `inserted` differs for every card that was put in, even for the same one.
+    """
+
+    reader: str
+    atr: str = ""
+    state: str = ""
+    inserted: int = 0
+
+
+@dataclass(frozen=True)
 class Device:
     """One physical thing in one port, as the kernel describes it. Ids are four hex digits.
 
-    `visit` differs for every arrival, even of the same device in the same port.
+    `visit` differs for every arrival, even of the same device in the same port. `sibling` is
+    the port path of the other half of the same socket: USB 2 and 3 count their ports apart.
     """
 
     port: str
@@ -73,6 +91,8 @@ class Device:
     driver: str = ""
     interfaces: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
+    cards: tuple[Card, ...] = ()
+    sibling: str = ""
 
 
 # --- the bench's own journal: one file a day ---------------------------------------------
@@ -268,7 +288,10 @@ class Answered:
 class WaitStarted:
     """Somebody or something must act before the run goes on.
 
-    `who` is "you" or "device"; usual and limit are seconds, 0 where there is none.
+    `who` is "you" or "device"; usual and limit are seconds, 0 where there is none. `acts` says
+    what is done: touch, leave (it acts by itself) or bring; "" in records of older programs.
+    Where the device enforces a time, `window` is its seconds, counted from `window_from`: "plug"
+    (the device's arrival) or "now" (this event).
     """
 
     what: str
@@ -277,6 +300,9 @@ class WaitStarted:
     usual: float = 0.0
     limit: float = 0.0
     safe: str = ""
+    acts: str = ""
+    window: float = 0.0
+    window_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -291,12 +317,16 @@ class DeviceLeft:
 
 @dataclass(frozen=True)
 class DeviceJudged:
-    """Something arrived while we waited; taken or not, and why."""
+    """Something arrived while we waited; taken or not, why, and what made that sure.
+
+    `grade` is "unique id", "serial", "port", "only one"; "" when it was not taken.
+    """
 
     port: str
     device: Device
     taken: bool
     why: str
+    grade: str = ""
 
 
 @dataclass(frozen=True)

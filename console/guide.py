@@ -30,7 +30,6 @@ from console.events import (
     Damage,
     Device,
     DeviceJudged,
-    DeviceLeft,
     Event,
     StepDone,
     StepFailed,
@@ -41,15 +40,23 @@ from console.events import (
     Warned,
 )
 from console.flow import RETRY, Flow, Kind, Question, Step
-from console.hardware.identity import Expectation, Judgement, judge
-from console.hardware.lines import ControlLine, Stoppable, Traced
+from console.hardware.identity import Expectation, Judgement, same_unit
+from console.hardware.lines import (
+    CardLine,
+    ControlLine,
+    HidLine,
+    Line,
+    SerialLine,
+    Stoppable,
+    Traced,
+)
+from console.reconnect import Acts as Acts
+from console.reconnect import Reconnect as Reconnect
 
 T = TypeVar("T")
 
 SETTLE = 10.0
 """Seconds for which opening is retried after a node appears: permissions arrive late."""
-LOOK_AGAIN = 1.0
-"""Seconds between two looks at the bus while a reconnect is awaited: notices get lost."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class Host(Protocol):
 
     clock: Clock
     device: Device
+    guest: bool
     signals: queue.Queue[Reply | Signal]
 
     def post(self, event: Event, durable: bool = False) -> None:
@@ -122,6 +130,9 @@ class Host(Protocol):
     def open_control(self, device: Device) -> ControlLine:
         """The device's control line, locked for this run on the whole machine."""
 
+    def open(self, device: Device, kind: str) -> Line:
+        """The device's line of that kind ("hid", "serial", "card"), locked as above."""
+
     def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
         """Store an artefact ("run") or a raw backup ("vault"); synced when it returns."""
 
@@ -139,6 +150,7 @@ class Guide:
         self._flow = flow
         self._host = host
         self._step: Step | None = None
+        self._unique = ""
         self.committed = False
         self.warnings: tuple[str, ...] = ()
 
@@ -158,6 +170,23 @@ class Guide:
     def damage(self) -> Damage:
         """What is lost if the device is pulled now."""
         return self._step.damage if self._step else Damage.NOTHING
+
+    def unique(self, read: str) -> None:
+        """The unique id that the device has answered just now, in the same form every time.
+
+        From the second time on it proves that this is still the same device. Raises GateClosed.
+        """
+        if not self._unique:
+            self._unique = read
+            return
+        found = same_unit(self._unique, read)
+        self._judged(self.device, found)
+        if not found.taken:
+            raise GateClosed(found.why, "Nothing more was sent to it.")
+
+    def _judged(self, device: Device, found: Judgement) -> None:
+        event = DeviceJudged(device.port, device, found.taken, found.why, found.grade.value)
+        self._host.post(event)
 
     # --- saying --------------------------------------------------------------------------
 
@@ -318,7 +347,30 @@ class Guide:
     @contextmanager
     def control(self) -> Iterator[ControlLine]:
         """The device's control line, traced and stoppable; closed on leaving."""
-        line = self._open_patiently()
+        with self._line(lambda: self._host.open_control(self._host.device)) as line:
+            yield line
+
+    @contextmanager
+    def hid(self) -> Iterator[HidLine]:
+        """The device's HID line, as control()."""
+        with self._line(lambda: self._host.open(self._host.device, "hid")) as line:
+            yield line
+
+    @contextmanager
+    def serial(self) -> Iterator[SerialLine]:
+        """The device's serial line, as control()."""
+        with self._line(lambda: self._host.open(self._host.device, "serial")) as line:
+            yield line
+
+    @contextmanager
+    def card(self) -> Iterator[CardLine]:
+        """The line to the device's card, as control()."""
+        with self._line(lambda: self._host.open(self._host.device, "card")) as line:
+            yield line
+
+    @contextmanager
+    def _line(self, open_it: Callable[[], Line]) -> Iterator[Stoppable]:
+        line = self._open_patiently(open_it)
         try:
             traced = Traced(line, self._host.trace, self._host.clock.monotonic)
             yield Stoppable(traced, self._stop_line)
@@ -328,12 +380,12 @@ class Guide:
     def _stop_line(self) -> bool:
         return self._host.stop_asked() and not self._in_one_way_stretch()
 
-    def _open_patiently(self) -> ControlLine:
+    def _open_patiently(self, open_it: Callable[[], Line]) -> Line:
         clock = self._host.clock
         until = clock.monotonic() + SETTLE
         while True:
             try:
-                return self._host.open_control(self._host.device)
+                return open_it()
             except NotPermitted:
                 if clock.monotonic() >= until:
                     raise
@@ -348,12 +400,36 @@ class Guide:
 
         `what` completes "Waiting for ...". The reconnect's wait() is called inside or after.
         """
+        # A fresh look: what else is in its place now is evidence later.
+        self._host.look_again()
         ours = self.device
-        known = frozenset(d.visit for d in self._host.present() if d.port != ours.port)
+        left = ours if ours.visit else None
+        others = tuple(d for d in self._host.present() if d.port != ours.port)
         expectation = Expectation(
-            ours.port, modes, ours.visit, ours.serial, ours.vid, ours.pid, known
+            ours.port, modes, left, others, self._unique, guest=self._host.guest
         )
         yield Reconnect(self, self._host, expectation, what)
+
+    @contextmanager
+    def touch(
+        self, what: str, *, window: float = 0.0, since: str = "plug", safe: str = ""
+    ) -> Iterator[None]:
+        """The technician must touch the device while the block runs; `what` as in expect().
+
+        `window` is the time the device gives, counted from its arrival (`since` "plug") or from
+        now ("now"). The block ends when the device has answered.
+        """
+        acts = Acts.TOUCH
+        started = WaitStarted(
+            what, acts.who, (), 0.0, 0.0, safe, acts.value, window, since if window else ""
+        )
+        self._host.post(started)
+        outcome = "did not answer"
+        try:
+            yield
+            outcome = "answered"
+        finally:
+            self._host.post(WaitEnded(outcome))
 
     # --- artefacts -----------------------------------------------------------------------
 
@@ -381,66 +457,6 @@ class Guide:
         kept = ArtefactKept(kept.name, kept.place, kept.sha256, kept.size, about)
         self._host.post(kept, durable=True)
         return kept
-
-
-class Reconnect:
-    """An armed wait. It looks at what is there now, not at notices, so none can be missed."""
-
-    def __init__(self, guide: Guide, host: Host, expectation: Expectation, what: str) -> None:
-        self._guide = guide
-        self._host = host
-        self._expectation = expectation
-        self._what = what
-        self._judged: dict[str, Judgement] = {}
-        self._left = False
-
-    def wait(
-        self, *, limit: float, usual: float = 0.0, hands: tuple[str, ...] = (), safe: str = ""
-    ) -> Device | None:
-        """The device that came back, now the guide's device; None when `limit` seconds passed."""
-        clock = self._host.clock
-        until = clock.monotonic() + limit
-        who = "you" if hands else "device"
-        self._host.post(WaitStarted(self._what, who, hands, usual, limit, safe))
-        while True:
-            came = self._look()
-            if came is not None:
-                self._host.post(WaitEnded("came back"))
-                self._host.moved(came)
-                return came
-            if clock.monotonic() >= until:
-                self._host.post(WaitEnded("did not come back"))
-                return None
-            self._guide.safe_point()
-            self._sleep(until - clock.monotonic())
-
-    def _sleep(self, remaining: float) -> None:
-        try:
-            self._host.clock.take(self._host.signals, min(remaining, LOOK_AGAIN))
-        except queue.Empty:
-            self._host.look_again()
-
-    def _look(self) -> Device | None:
-        present = self._host.present()
-        self._notice_leaving(present)
-        for device in present:
-            if device.visit in self._expectation.known:
-                continue
-            judgement = judge(self._expectation, device, self._host.mode_of(device), present)
-            # Said once; but what stood in its way may be gone at the next look.
-            if judgement is None or self._judged.get(device.visit) == judgement:
-                continue
-            self._judged[device.visit] = judgement
-            self._host.post(DeviceJudged(device.port, device, judgement.taken, judgement.why))
-            if judgement.taken:
-                return device
-        return None
-
-    def _notice_leaving(self, present: tuple[Device, ...]) -> None:
-        here = any(device.visit == self._expectation.visit for device in present)
-        if not here and not self._left and self._expectation.visit:
-            self._left = True
-            self._host.post(DeviceLeft(self._expectation.port))
 
 
 def _fits(question: Question, answer: str, must_type: str) -> bool:

@@ -29,7 +29,7 @@ from console.families import Family
 from console.flow import Flow, perform
 from console.guide import Guide, Recorded, Reply, Signal
 from console.hardware.bus import Bus
-from console.hardware.lines import ControlLine
+from console.hardware.lines import ControlLine, Line
 from console.history import first_backups, predecessor, recorded, same_unit
 from console.state import State, write_private
 
@@ -93,6 +93,7 @@ class Run:
         self.flow = flow
         self.device = device
         self.clock = owner.clock
+        self.guest = owner.bus.guest
         self.signals: queue.Queue[Reply | Signal] = queue.Queue()
         self._owner = owner
         self._stop = threading.Event()
@@ -189,6 +190,9 @@ class Run:
 
     def open_control(self, device: Device) -> ControlLine:
         return self._owner.bus.open_control(device)
+
+    def open(self, device: Device, kind: str) -> Line:
+        return self._owner.bus.open(device, kind)
 
     def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
         state = self._owner.state

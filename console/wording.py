@@ -26,6 +26,13 @@ from console.events import (
 )
 from console.views import RunView
 
+ACTS = {
+    "touch": "Touch it.",
+    "leave": "Leave it plugged in: it acts by itself.",
+    "bring": "Bring it back.",
+}
+"""What each kind of wait asks of the technician."""
+
 
 def line(event: Event, view: RunView) -> str:
     """What a person reads of an event; `view` is the run's after it."""
@@ -108,7 +115,10 @@ def _wait(it: WaitStarted) -> str:
     hands = "".join(f"\n     [ ] {hand}" for hand in it.hands)
     usual = f" Mostly {it.usual:.0f} s." if it.usual else ""
     limit = f" I wait {it.limit:.0f} s." if it.limit else ""
-    return f" ~ Waiting for {it.what}.{usual}{limit} {it.safe}".rstrip() + hands
+    acts = f" {ACTS[it.acts]}" if it.acts in ACTS else ""
+    since = " from plug-in" if it.window_from == "plug" else ""
+    window = f" It gives {it.window:.0f} s{since}." if it.window else ""
+    return f" ~ Waiting for {it.what}.{acts}{window}{usual}{limit} {it.safe}".rstrip() + hands
 
 
 def _ended(it: RunEnded) -> str:

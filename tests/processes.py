@@ -30,7 +30,7 @@ from console.state import State
 
 T = TypeVar("T")
 
-LIMIT = 25.0
+LIMIT = 60.0
 """Seconds for anything; a busy machine takes several for what takes one."""
 KEY_SLOT = 0x2000
 KEY_SIZE = 1024

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,7 +22,10 @@ from console.history import Unit, serial
 
 @dataclass(frozen=True)
 class Mode:
-    """One appearance of a device. Ids are four hex digits; `shown` is the short word on screen."""
+    """One appearance of a device. Ids are four hex digits; `shown` is the short word on screen.
+
+    Where ids do not tell (a card in any reader), they are "" and `when` decides by other facts.
+    """
 
     name: str
     vid: str
@@ -30,6 +34,14 @@ class Mode:
     shown: str
     about: str = ""
     next: str = ""
+    when: Callable[[Device], bool] | None = None
+
+    def fits(self, device: Device) -> bool:
+        """Does the device look like this?"""
+        by_ids = (device.vid, device.pid) == (self.vid, self.pid)
+        if self.when is None:
+            return by_ids
+        return (by_ids or not self.vid) and self.when(device)
 
 
 @dataclass(frozen=True)
@@ -46,9 +58,8 @@ class Family:
     unit: Unit = serial
 
     def mode_of(self, device: Device) -> Mode | None:
-        """The mode whose ids the device shows."""
-        ids = (device.vid, device.pid)
-        return next((mode for mode in self.modes if (mode.vid, mode.pid) == ids), None)
+        """The first mode that fits the device."""
+        return next((mode for mode in self.modes if mode.fits(device)), None)
 
     def flow(self, name: str) -> Flow:
         """The flow of that name. Raises NoSuchFlow."""

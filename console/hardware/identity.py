@@ -1,72 +1,248 @@
 """Is what came back the same device? Graded, with its reason.
 
-The rule: pure. An expectation and what is there go in, a judgement comes out; when in doubt
-the device is not taken and not touched.
+The rule: pure. An expectation, what was seen meanwhile and what is there now go in, a judgement
+comes out; when in doubt the device is not taken and not touched. The ladder: a unique id, a
+serial, the port it left together with the mode awaited and the order of removal.
+
+What no bus can show is taken on the technician's word: who brings a device without a serial
+into the very port that is awaited, says that it is ours. But one that was on the bench
+and has left its place since may have been mistaken for ours. A unique id settles both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from console.events import Device
+
+HANDS = 2.0
+"""Seconds within which hands cannot pull two devices and plug one in where the other was."""
+CARD_INTERFACE = "0b"
+
+
+class Grade(StrEnum):
+    """How sure it is that this is the device, surest first."""
+
+    UNIQUE = "unique id"
+    SERIAL = "serial"
+    PORT = "port"
+    ONLY = "only one"
+    NOT = ""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What should come: its port ("" for any), the modes it may be in, and what left.
+    """What should come: its port ("" for any), the modes it may be in, and what leaves.
 
-    `visit`, `serial`, `vid` and `pid` are those of the device that leaves; `known` are visits
-    elsewhere that were there when the wait was armed and so cannot be the one that comes.
+    `left` is the device that leaves (None: it was not shown). `others` is everything else that
+    was there when the wait was armed, none of which can be the one that comes. `unique` is an
+    id that only this device has. In a guest, a port is only what the host made of it.
     """
 
     port: str
     modes: tuple[str, ...]
-    visit: str = ""
-    serial: str = ""
-    vid: str = ""
-    pid: str = ""
-    known: frozenset[str] = field(default_factory=frozenset)
+    left: Device | None = None
+    others: tuple[Device, ...] = ()
+    unique: str = ""
+    guest: bool = False
+
+    @property
+    def visit(self) -> str:
+        return self.left.visit if self.left else ""
+
+    @property
+    def serial(self) -> str:
+        """Our serial, unless another device on the bench says the same one."""
+        ours = self.left.serial if self.left else ""
+        return "" if any(other.serial == ours for other in self.others) else ours
+
+
+@dataclass(frozen=True)
+class Company:
+    """Those of its family that were elsewhere while ours was still there.
+
+    `at` is when all of them and ours were last seen in their places.
+    """
+
+    visits: frozenset[str] = field(default_factory=frozenset)
+    at: float = -HANDS
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is on the bench now: everything, its modes in our family, who kept company, when."""
+
+    present: tuple[Device, ...]
+    modes: Mapping[str, str]
+    company: Company
+    now: float
+
+    def mode(self, device: Device) -> str:
+        return self.modes.get(device.visit, "")
+
+    def here(self, visit: str) -> bool:
+        return any(device.visit == visit for device in self.present)
+
+    @property
+    def stayed(self) -> bool:
+        """Is everybody who kept ours company still in the same place?"""
+        return all(self.here(visit) for visit in self.company.visits)
+
+    @property
+    def quick(self) -> bool:
+        """Was all in its place so lately that hands cannot have exchanged anything?"""
+        return self.now - self.company.at < HANDS
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Taken or not, and the sentence that says why."""
+    """Taken or not, the sentence that says why, and how sure it is."""
 
     taken: bool
     why: str
+    grade: Grade = Grade.NOT
 
 
-def judge(
-    expected: Expectation, came: Device, mode: str, present: tuple[Device, ...]
-) -> Judgement | None:
-    """What to do with a device that came; None if it concerns nobody (another kind elsewhere).
+def accompany(before: Company, expected: Expectation, scene: Scene) -> Company:
+    """The company after one more look; it is settled once ours has been seen gone."""
+    if before.gone or not scene.here(expected.visit):
+        return replace(before, gone=True)
+    kin = {device.visit for device in scene.present if scene.mode(device)}
+    company = replace(before, visits=before.visits | kin - {expected.visit})
+    stayed = replace(scene, company=company).stayed
+    return replace(company, at=scene.now) if stayed else company
 
-    `mode` is the mode of `came` in the run's family ("" if it is none of it); `present` is
-    everything on the bench now.
-    """
-    if came.visit == expected.visit:
+
+def judge(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:
+    """What to do with a device that is there; None if it concerns nobody (yet)."""
+    if came.visit == expected.visit or _was_there(expected, came):
         return None
-    if expected.port and came.port != expected.port:
+    mode = scene.mode(came)
+    if not mode and _may_still_tell(came):
+        return None
+    if expected.visit and scene.here(expected.visit):
+        return _ours_is_still_here(expected, came, mode)
+    if came.visit in scene.company.visits:
+        return None
+    known = _by_what_it_says(expected, came, mode)
+    if known is not None:
+        return known
+    if expected.port and not _in_our_socket(expected, came):
         return _elsewhere(expected, came, mode)
     if mode not in expected.modes:
         return _unexpected(expected, came, mode)
-    if not expected.port and _rivals(expected, came, present):
-        return Judgement(False, "Not taken: two of its kind are here. Pull the other one.")
-    if _another_serial(expected, came):
+    return (_by_port if expected.port else _by_being_alone)(expected, came, scene)
+
+
+def same_unit(read_before: str, read_now: str) -> Judgement:
+    """The top of the ladder: the unique id that the device itself answered, before and now."""
+    if read_before == read_now:
+        return Judgement(True, f"Same device, because its id {read_now} is the same.", Grade.UNIQUE)
+    return Judgement(
+        False, f"This is another device: its id is {read_now}, ours has {read_before}. Pull it."
+    )
+
+
+# --- what is nobody's concern ----------------------------------------------------------------
+
+
+def _was_there(expected: Expectation, came: Device) -> bool:
+    return any(other.visit == came.visit for other in expected.others)
+
+
+def _may_still_tell(came: Device) -> bool:
+    # A card names itself only after PC/SC has powered it, a second after the kernel saw the USB.
+    return not came.cards and any(code.startswith(CARD_INTERFACE) for code in came.interfaces)
+
+
+def _ours_is_still_here(expected: Expectation, came: Device, mode: str) -> Judgement | None:
+    if mode not in expected.modes or came.port == expected.port:
+        return None
+    return Judgement(
+        False,
+        f"Not taken: one came on port {came.port}, and ours is still in port {expected.port}. "
+        "It was not touched.",
+    )
+
+
+# --- unique id and serial ---------------------------------------------------------------------
+
+
+def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgement | None:
+    """Settled by an id or a serial, one way or the other; None where they say nothing."""
+    if mode not in expected.modes:
+        return None
+    if expected.unique and came.serial.lower() == expected.unique.lower():
+        return _sure(expected, came, f"its id {came.serial}", Grade.UNIQUE)
+    # Only the same ids make serials comparable: an application and its bootloader may each
+    # write their own form of it.
+    if expected.left is None or not _same_kind(expected.left, came):
+        return None
+    if expected.serial and came.serial == expected.serial:
+        return _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
+    if came.serial == expected.left.serial:
+        return None
+    return _another_serial(expected, came)
+
+
+def _sure(expected: Expectation, came: Device, proof: str, grade: Grade) -> Judgement:
+    if came.port == expected.port or not expected.port:
+        return Judgement(True, f"Same device, because {proof} came back.", grade)
+    if _in_our_socket(expected, came):
+        why = f"port {came.port} is the other half of our socket (USB 2 and 3)"
+        return Judgement(True, f"Same device, because {proof} came back; {why}.", grade)
+    if expected.guest:
+        why = f"the host gave it another path ({came.port})"
+        return Judgement(True, f"Same device, because {proof} came back; {why}.", grade)
+    return Judgement(
+        False,
+        f"Not taken yet: {proof} is ours, but it is in port {came.port}. "
+        f"Pull it and plug it into our port {expected.port}.",
+    )
+
+
+def _another_serial(expected: Expectation, came: Device) -> Judgement | None:
+    ours = expected.left.serial if expected.left else ""
+    away = bool(expected.port) and not _in_our_socket(expected, came)
+    if away and not came.serial:
+        return None
+    if away:
+        return Judgement(
+            False, f"Not taken: serial {came.serial} on port {came.port} is not ours ({ours})."
+        )
+    if not came.serial:
         return Judgement(
             False,
-            f"Not taken: serial {came.serial}, but {expected.serial} left this port.",
+            f"Not taken: ours says serial {ours}, this one says none. It was not touched. "
+            "If it is ours, pull it and plug it in again.",
         )
-    if expected.serial and came.serial == expected.serial:
-        return Judgement(True, f"Same device, because serial {came.serial} came back.")
-    if expected.port:
-        return Judgement(True, "Same device, because it came on the same port in the mode awaited.")
-    return Judgement(True, "Taken: it is the only one of its kind that came.")
+    gone = f"{ours} left this port" if ours else "ours says none"
+    return Judgement(False, f"Not taken: serial {came.serial}, but {gone}. It was not touched.")
+
+
+# --- port -------------------------------------------------------------------------------------
+
+
+def _in_our_socket(expected: Expectation, came: Device) -> bool:
+    if came.port == expected.port:
+        return True
+    sibling = expected.left.sibling if expected.left else ""
+    return bool(sibling) and came.port == sibling
 
 
 def _elsewhere(expected: Expectation, came: Device, mode: str) -> Judgement | None:
     if mode not in expected.modes:
         return None
+    if expected.guest:
+        return Judgement(
+            False,
+            f"Not taken: one came on port {came.port}, ours left port {expected.port}. In a guest "
+            "the path may change, but nothing it says tells that it is ours. It was not touched. "
+            "Have the host attach it to the old path.",
+        )
     return Judgement(
         False,
         f"Not taken: one came on port {came.port}, ours belongs to port {expected.port}. "
@@ -77,18 +253,64 @@ def _elsewhere(expected: Expectation, came: Device, mode: str) -> Judgement | No
 def _unexpected(expected: Expectation, came: Device, mode: str) -> Judgement | None:
     if not expected.port:
         return None
-    what = mode or f"{came.vid}:{came.pid}"
-    return Judgement(False, f"It is back as {what}, not as awaited. It was not touched.")
+    if mode:
+        return Judgement(False, f"It is back as {mode}, not as awaited. It was not touched.")
+    what = f"{came.product} ({came.vid}:{came.pid})" if came.product else f"{came.vid}:{came.pid}"
+    return Judgement(
+        False,
+        f"Not taken: a different device is in port {came.port}, {what}. It was not touched.",
+    )
 
 
-def _rivals(expected: Expectation, came: Device, present: tuple[Device, ...]) -> bool:
-    twins = (other for other in present if (other.vid, other.pid) == (came.vid, came.pid))
-    return any(other.visit not in expected.known and other.visit != came.visit for other in twins)
+def _by_port(expected: Expectation, came: Device, scene: Scene) -> Judgement:
+    rival = None if scene.quick else _rival(expected, came, scene)
+    if rival is not None:
+        return Judgement(
+            False,
+            f"Not taken: two have come, on port {came.port} and on port {rival.port}, and nothing "
+            "they say tells which is ours. Neither was touched. Pull the one that is not.",
+        )
+    if _another_speed(expected, came) and expected.left is not None:
+        return Judgement(
+            False,
+            f"Not taken: ours ran at {expected.left.speed} speed, this one runs at {came.speed} "
+            "speed. It was not touched. If it is ours, use the same cable and socket as before.",
+        )
+    if not scene.quick and not scene.stayed:
+        return Judgement(
+            False,
+            "Not taken: another of its kind left while ours was away, and nothing they say tells "
+            "which is which. It was not touched. Stop, and run again on the one that you know.",
+        )
+    where = "on the same port" if came.port == expected.port else "in the same socket"
+    return Judgement(True, f"Same device, because it came {where} in the mode awaited.", Grade.PORT)
 
 
-def _another_serial(expected: Expectation, came: Device) -> bool:
-    # Only the same ids make serials comparable: an application and its bootloader may each
-    # write their own form of it.
-    same_kind = (came.vid, came.pid) == (expected.vid, expected.pid)
-    known = bool(expected.serial and came.serial)
-    return same_kind and known and expected.serial != came.serial
+def _rival(expected: Expectation, came: Device, scene: Scene) -> Device | None:
+    """Another that came since ours left and may be ours as well."""
+    since = (
+        other
+        for other in scene.present
+        if other.visit != came.visit
+        and other.visit not in scene.company.visits
+        and not _was_there(expected, other)
+    )
+    return next((other for other in since if scene.mode(other)), None)
+
+
+def _another_speed(expected: Expectation, came: Device) -> bool:
+    left = expected.left
+    if left is None or not _same_kind(left, came):
+        return False
+    return bool(left.speed and came.speed) and left.speed != came.speed
+
+
+def _by_being_alone(expected: Expectation, came: Device, scene: Scene) -> Judgement:
+    kin = (other for other in scene.present if _same_kind(other, came))
+    if sum(not _was_there(expected, other) for other in kin) > 1:
+        return Judgement(False, "Not taken: two of its kind are here. Pull the other one.")
+    return Judgement(True, "Taken: it is the only one of its kind that came.", Grade.ONLY)
+
+
+def _same_kind(one: Device, other: Device) -> bool:
+    return (one.vid, one.pid) == (other.vid, other.pid)

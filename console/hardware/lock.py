@@ -7,13 +7,19 @@ refusal names who holds it.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import pwd
+from contextlib import suppress
 from pathlib import Path
 
 from console.errors import NotPermitted
+from console.events import Device
 
 PROC = Path("/proc")
+
+
+LOCKS = (Path("/run/lock"), Path("/tmp"))  # noqa: S108 - only names are shared there, no contents
 
 
 class Held:
@@ -28,16 +34,45 @@ class Held:
         self._fd = -1
 
 
-def hold(path: str) -> Held:
+def hold_device(device: Device, path: str) -> Held:
+    """Lock the whole device for one of its lines: its USB node, or else the node at `path`.
+
+    Reading is enough for a lock, so a user who may open a hidraw node only can lock the device.
+    """
+    usb = next((node.path for node in device.nodes if node.kind == "usb"), path)
+    try:
+        return hold(usb, write=False)
+    except OSError:
+        return hold(path, write=False)
+
+
+def hold_name(name: str, folders: tuple[Path, ...] = LOCKS) -> Held:
+    """Lock something that has no node, by its name, in a folder that every user has."""
+    file = f"replug-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+    folder = next((folder for folder in folders if os.access(folder, os.W_OK)), folders[-1])
+    return hold(str(_lock_file(folder / file)), write=False)
+
+
+def _lock_file(path: Path) -> Path:
+    # Opened without O_CREAT where it exists: in a sticky folder the kernel lets nobody else
+    # create over another user's file (fs.protected_regular). 0644: the others only lock it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
+    return path
+
+
+def hold(path: str, write: bool = True) -> Held:
     """Open the node and lock it. NotPermitted names the holder; OSError if it cannot be opened."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    # A tty must neither become ours nor keep us waiting for a carrier (open(2)).
+    flags = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
+    fd = os.open(path, flags | (os.O_RDWR if write else os.O_RDONLY))
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        who = holder(os.fstat(fd).st_ino)
+        whose = holder(os.fstat(fd).st_ino)
         os.close(fd)
         raise NotPermitted(
-            f"{who[0].upper()}{who[1:]} is working on this device.",
+            f"{whose[0].upper()}{whose[1:]} is working on this device.",
             "Wait until it has finished, or end it, then run again.",
         ) from None
     except OSError:
@@ -51,7 +86,7 @@ def holder(inode: int, proc: Path = PROC) -> str:
     for line in _lines(proc / "locks"):
         pid = flock_of(line, inode)
         if pid is not None:
-            return _who(proc / str(pid), pid)
+            return who(proc / str(pid), pid)
     return "another program"
 
 
@@ -66,7 +101,7 @@ def flock_of(line: str, inode: int) -> int | None:
     return int(fields[4]) if fields[5].rpartition(":")[2] == str(inode) else None
 
 
-def _who(place: Path, pid: int) -> str:
+def who(place: Path, pid: int) -> str:
     program, user = _program(place), _user(place)
     if not program:
         return "another program"

@@ -25,6 +25,9 @@ ATTRIBUTES = (
 IDENTITY = {"busnum", "devnum", "idVendor", "idProduct"}
 SPEEDS = {"1.5": "low", "12": "full", "480": "high", "5000": "super"}
 HUB = "09"
+SIBLING = "sibling"
+LONGEST_TEXT = 126
+"""Characters that a USB string descriptor can carry (USB 2.0, 9.6.7)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def _device(parts: list[Sighting], access: Access) -> Device:
         serial=printable(facts.get("serial", "")),
         product=printable(facts.get("product", "")),
         maker=printable(facts.get("manufacturer", "")),
+        sibling=facts.get(SIBLING, ""),
         speed=_speed(facts.get("speed", "")),
         driver=", ".join(sorted({part.driver for part in parts[1:] if part.driver})),
         interfaces=tuple(filter(None, (_interface(part.facts) for part in parts[1:]))),
@@ -114,8 +118,12 @@ def _port_order(port: str) -> tuple[int, ...]:
 
 
 def printable(text: str) -> str:
-    """A descriptor's text with everything a terminal might obey replaced."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    """A device's own text, cut, with everything replaced that a terminal might obey.
+
+    That includes marks that turn the direction of writing: they are not printable either.
+    """
+    cut = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}\N{HORIZONTAL ELLIPSIS}"
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in cut)
 
 
 # --- one look at this machine ---------------------------------------------------------------
@@ -153,7 +161,7 @@ def _sighting(subsystem: str, entry: Path) -> Sighting | None:
         return Sighting(
             path=str(place),
             subsystem=subsystem,
-            facts=_facts(place) if subsystem == "usb" else {},
+            facts=_facts(place) | _sibling(place) if subsystem == "usb" else {},
             driver=_driver(place) if subsystem == "usb" else "",
             node=_node(place),
             inode=_inode(place),
@@ -172,6 +180,18 @@ def _read(attribute: Path) -> str | None:
         return attribute.read_bytes().decode("utf-8", "replace").strip("\n ")
     except OSError:
         return None
+
+
+def _sibling(place: Path) -> dict[str, str]:
+    """The kernel knows which USB 2 and USB 3 ports are one socket (sysfs-bus-usb, "peer")."""
+    try:
+        name = (place / "port/peer").readlink().name
+    except OSError:
+        return {}
+    hub, _, number = name.rpartition("-port")
+    root = hub.startswith("usb")
+    path = f"{hub.removeprefix('usb')}-{number}" if root else f"{hub}.{number}"
+    return {SIBLING: path}
 
 
 def _inode(place: Path) -> int:
@@ -205,6 +225,12 @@ def access(path: str, kind: str) -> Node:
 def scan() -> tuple[Device, ...]:
     """Every USB device of this machine now."""
     return group(look(), access)
+
+
+def in_guest(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Does this machine run in another? Its ports are then what the host makes of them."""
+    lines = (_read(cpuinfo) or "").splitlines()
+    return any(line.startswith("flags") and "hypervisor" in line.split() for line in lines)
 
 
 def visit_at(port: str, sysfs: Path = SYSFS) -> str:

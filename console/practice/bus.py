@@ -15,7 +15,7 @@ from console.clock import Clock
 from console.errors import BenchSilent, ConsoleError, Unplugged
 from console.events import Device
 from console.hardware.bus import Seen
-from console.hardware.lines import ControlLine
+from console.hardware.lines import ControlLine, Line
 from console.hardware.simulated import Setup
 from console.practice.client import (
     ANSWER,
@@ -25,7 +25,7 @@ from console.practice.client import (
     connect_or_start,
     scenario_kept,
 )
-from console.practice.line import PracticeLine, refused, silent
+from console.practice.line import PracticeLine, no_such_line, refused, silent
 from console.practice.local import scenario_named
 from console.practice.messages import pack_setup, unpack_devices
 from console.practice.place import Place
@@ -35,6 +35,8 @@ SWITCHED_OFF = "The practice hardware is switched off."
 
 class PracticeBus:
     """A Bus over the practice process of one state directory."""
+
+    guest = False
 
     def __init__(self, scenario: str, root: Path, clock: Clock, pace: float = 1.0) -> None:
         self.practice = scenario_named(scenario).name
@@ -60,6 +62,9 @@ class PracticeBus:
     def state(self) -> str:
         return self._state
 
+    def card_state(self) -> str:
+        return ""
+
     def watch(self, seen: Seen) -> None:
         self._seen = seen
         self._switched_off = False
@@ -76,6 +81,9 @@ class PracticeBus:
             process.hang_up()
             raise
         return PracticeLine(_Remote(process, device))
+
+    def open(self, device: Device, kind: str) -> Line:
+        raise no_such_line(device, kind)
 
     def close(self) -> None:
         self._closed = True

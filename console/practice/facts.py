@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 
 from console.events import Device, Node
+from console.hardware.sightings import printable
 from console.hardware.simulated import Descriptors, interfaces_of
 
 
@@ -15,7 +16,7 @@ def device_facts(port: str, visit: str, descriptors: Descriptors) -> Device:
     """The device as it stands in that port."""
     vid, pid = struct.unpack_from("<HH", descriptors.device, 8)
     maker, product, serial = (
-        descriptors.strings.get(index, "").strip() for index in descriptors.device[14:17]
+        printable(descriptors.strings.get(index, "").strip()) for index in descriptors.device[14:17]
     )
     return Device(
         port=port,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from console.errors import Refused, Silent
+from console.errors import NotPermitted, Refused, Silent
+from console.events import Device
 from console.hardware.simulated import Setup
 
 SELECT_TIMEOUT = 5.0
@@ -50,6 +51,11 @@ class PracticeLine:
 
     def close(self) -> None:
         self._wire.close()
+
+
+def no_such_line(device: Device, kind: str) -> NotPermitted:
+    sentence = f"The practice device on port {device.port} has no {kind} line."
+    return NotPermitted(sentence, "Practice hardware is opened through USB control transfers.")
 
 
 def refused() -> Refused:

@@ -14,10 +14,10 @@ from console.errors import BadUsage
 from console.events import Device
 from console.families import scenarios
 from console.hardware.bus import Seen
-from console.hardware.lines import ControlLine
+from console.hardware.lines import ControlLine, Line
 from console.hardware.simulated import Hang, Scenario, Setup, SimulatedUsb, Stall
 from console.practice.board import Board, gone
-from console.practice.line import PracticeLine, refused, silent
+from console.practice.line import PracticeLine, no_such_line, refused, silent
 
 
 def scenario_named(name: str, among: Iterable[Scenario] = ()) -> Scenario:
@@ -33,6 +33,8 @@ def scenario_named(name: str, among: Iterable[Scenario] = ()) -> Scenario:
 class InProcessBus:
     """A Bus over a board of its own."""
 
+    guest = False
+
     def __init__(self, scenario: Scenario | str, clock: Clock, pace: float = 1.0) -> None:
         chosen = scenario_named(scenario) if isinstance(scenario, str) else scenario
         self.practice = chosen.name
@@ -47,6 +49,9 @@ class InProcessBus:
     def state(self) -> str:
         return ""
 
+    def card_state(self) -> str:
+        return ""
+
     def watch(self, seen: Seen) -> None:
         self._seen = seen
         self._tell()
@@ -56,6 +61,9 @@ class InProcessBus:
         who = f"line {self._opened} of this test"
         self.board.open(device.port, device.visit, who)
         return PracticeLine(_Direct(self.board, self._clock, device, who))
+
+    def open(self, device: Device, kind: str) -> Line:
+        raise no_such_line(device, kind)
 
     def close(self) -> None:
         self._seen = None

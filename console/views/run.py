@@ -59,7 +59,10 @@ class QuestionView:
 
 @dataclass(frozen=True)
 class WaitView:
-    """The open wait: what for, who acts, and since when on the monotonic clock."""
+    """The open wait: what for, who acts how, and since when on the monotonic clock.
+
+    `window` is the time the device gives, `window_since` when that began (None: not yet).
+    """
 
     what: str
     who: str
@@ -69,6 +72,15 @@ class WaitView:
     safe: str
     since: str
     since_mono: float
+    acts: str = ""
+    window: float = 0.0
+    window_since: float | None = None
+
+    def left(self, now: float) -> float | None:
+        """Seconds that the device still gives (at monotonic `now`); None while none are counted."""
+        if self.window_since is None:
+            return None
+        return max(0.0, self.window_since + self.window - now)
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,7 @@ class RunView:
     committed: bool = False
     stopping: bool = False
     left: bool = False
+    came_mono: float | None = None
     said: tuple[Said, ...] = ()
     artefacts: tuple[ArtefactKept, ...] = ()
     answers: tuple[Answered, ...] = ()
@@ -266,6 +279,9 @@ def _fold_dialogue(view: RunView, record: Record) -> RunView:
                 event.safe,
                 record.at,
                 record.mono,
+                event.acts,
+                event.window,
+                _window_since(view, record, event),
             )
             return replace(view, wait=wait, left=False)
         case WaitEnded():
@@ -287,15 +303,35 @@ def _fold_said(view: RunView, record: Record) -> RunView:
         case Noted(text, by):
             return _say(view, record, "noted", f"{by}: {text}" if by else text)
         case DeviceLeft(port):
-            left = replace(view, left=True)
+            left = replace(view, left=True, came_mono=None)
             return _say(left, record, "judged", f"It left port {port}.") if port else left
         case DeviceJudged() as event:
             view = _say(view, record, "judged" if event.taken else "not taken", event.why)
-            return _taken(view, event.device) if event.taken else view
+            return _came(_taken(view, event.device), record.mono) if event.taken else view
         case Unknown():
             return replace(view, unknown=view.unknown + 1)
         case _:
             return view
+
+
+def _window_since(view: RunView, record: Record, event: WaitStarted) -> float | None:
+    """When the device began to count: with its arrival, if that was seen, or with the wait."""
+    if not event.window:
+        return None
+    if event.window_from == "now" or event.acts == "touch":
+        came = view.came_mono if event.window_from == "plug" else None
+        return record.mono if came is None else came
+    return None
+
+
+def _came(view: RunView, mono: float) -> RunView:
+    """The device's own arrival starts what it counts, whoever is still to be told of it."""
+    wait = view.wait
+    if wait is None:
+        return view
+    if wait.window and wait.window_since is None:
+        wait = replace(wait, window_since=mono)
+    return replace(view, wait=wait, came_mono=mono)
 
 
 def _taken(view: RunView, device: Device) -> RunView:

@@ -14,7 +14,7 @@ from console.families.particle import keys
 from console.families.particle.client import KeyMemory, Probe
 from console.families.particle.platforms import CORE, PLATFORMS, Platform, of_ids
 from console.flow import Kind, Outcome, Question, Step
-from console.guide import Guide, Reconnect
+from console.guide import Acts, Guide, Reconnect
 from console.hardware.lines import ControlLine
 
 WALK_LIMIT = 600.0
@@ -76,7 +76,7 @@ def in_dfu_mode(guide: Guide) -> bool:
 
 def _wait_for_hands(back: Reconnect, walk: tuple[str, ...]) -> Device | None:
     safe = "Nothing is written. You can pull it and plug it in again."
-    return back.wait(limit=WALK_LIMIT, usual=10.0, hands=walk, safe=safe)
+    return back.wait(limit=WALK_LIMIT, usual=10.0, hands=walk, safe=safe, acts=Acts.TOUCH)
 
 
 def _arrival(came: Device | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from paper_core import PaperCore
 
-from console.events import ArtefactKept, Device, RunEnded, StepStarted
+from console.events import ArtefactKept, Device, RunEnded, StepStarted, WaitStarted
 from console.families.particle import FAMILY
 from console.flow import perform
 from console.guide import Guide, Recorded, Reply, Signal
@@ -45,6 +45,8 @@ class PaperClock:
 
 class PaperHost:
     """One device, answers brought along, nobody there. `comes` is what a look at the bus finds."""
+
+    guest = False
 
     def __init__(self, core: PaperCore, device: Device = DFU, **answers: str) -> None:
         self.clock = PaperClock()
@@ -83,7 +85,8 @@ class PaperHost:
         return self.there
 
     def look_again(self) -> None:
-        self.there = (self.comes,) if self.comes else self.there
+        if self.comes and self.of(WaitStarted):
+            self.there = (self.comes,)
 
     def mode_of(self, device: Device) -> str:
         mode = FAMILY.mode_of(device)

@@ -1,0 +1,90 @@
+"""The real serial line.
+
+The rule: exclusive. The device is locked on the whole machine, and the port refuses every other
+opener while it is ours. pyserial's errors end here.
+"""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+from pathlib import Path
+
+import serial
+
+from console.errors import DeviceError, Garbled, NotPermitted, Silent, Unplugged
+from console.events import Device
+from console.hardware.lock import Held, hold_device, holder
+
+BAUD = 115200
+WRITE_PATIENCE = 5.0
+"""Seconds until a device that takes no bytes counts as silent."""
+
+
+class SerialPort:
+    """A SerialLine to one tty of one device, held for us alone on the whole machine."""
+
+    def __init__(self, device: Device, path: str, baud: int = BAUD) -> None:
+        self._port = device.port
+        self._path = path
+        self._held: Held | None = None
+        try:
+            if any(node.kind == "usb" for node in device.nodes):
+                self._held = hold_device(device, path)
+            # "exclusive" locks the tty too, so that a tty of no USB device is locked as well.
+            self._tty = serial.Serial(path, baud, write_timeout=WRITE_PATIENCE, exclusive=True)
+        except (OSError, ValueError) as error:
+            self._let_go()
+            raise self._meant(error) from error
+
+    def send(self, data: bytes) -> None:
+        try:
+            self._tty.write(data)
+        except serial.SerialTimeoutException:
+            sentence = f"The device in port {self._port} takes no more bytes."
+            raise Silent(sentence, waited=WRITE_PATIENCE) from None
+        except (OSError, ValueError) as error:
+            raise self._meant(error) from error
+
+    def receive(self, timeout: float, most: int = 4096) -> bytes:
+        try:
+            self._tty.timeout = timeout
+            data = bytes(self._tty.read(1))
+            if data:
+                data += bytes(self._tty.read(min(self._tty.in_waiting, most - 1)))
+        except (OSError, ValueError, TypeError) as error:
+            raise self._meant(error) from error
+        if not data:
+            sentence = f"The device in port {self._port} sent nothing in {timeout:g} s."
+            raise Silent(sentence, waited=timeout)
+        return data
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._tty.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.let_go()
+
+    def _meant(self, error: Exception) -> DeviceError:
+        if not Path(self._path).exists() or _says(error, "disconnected"):
+            return Unplugged(f"The device in port {self._port} was unplugged.")
+        number = getattr(error, "errno", None)
+        if number in (errno.EACCES, errno.EPERM):
+            return NotPermitted(f"This user may not open {self._path}.")
+        if number in (errno.EBUSY, errno.EAGAIN) or _says(error, "exclusively lock"):
+            who = holder(Path(self._path).stat().st_ino)
+            return NotPermitted(
+                f"{who[0].upper()}{who[1:]} is using {self._path}.",
+                "Close it, then run again.",
+            )
+        if number in (errno.EIO, errno.ENXIO, errno.ENODEV):
+            return Unplugged(f"The device in port {self._port} was unplugged.")
+        return Garbled(f"The wire to the device in port {self._port} failed ({error}).")
+
+
+def _says(error: Exception, words: str) -> bool:
+    # pyserial wraps some failures in sentences of its own, without an errno.
+    return words in str(error)

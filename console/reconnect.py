@@ -1,0 +1,116 @@
+"""Waiting for a device to be back, and what is waited for: a person, or the device itself.
+
+The rule: armed before the act that makes the device leave. It looks at what is there now, not
+at notices, so none can be missed; console.hardware.identity judges what has come.
+"""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from console.events import Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
+from console.hardware.identity import Company, Expectation, Scene, accompany, judge
+
+if TYPE_CHECKING:
+    from console.guide import Guide, Host
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at the bus while a reconnect is awaited: notices get lost."""
+
+
+class Acts(StrEnum):
+    """What is waited for: each asks something else of the technician."""
+
+    TOUCH = "touch"
+    LEAVE = "leave"
+    BRING = "bring"
+
+    @property
+    def who(self) -> str:
+        return "device" if self is Acts.LEAVE else "you"
+
+
+class Reconnect:
+    """An armed wait."""
+
+    def __init__(self, guide: Guide, host: Host, expectation: Expectation, what: str) -> None:
+        self._guide = guide
+        self._host = host
+        self._expectation = expectation
+        self._what = what
+        self._said: dict[str, str] = {}
+        self._left = False
+        self._company = Company()
+        self._scene()
+
+    def wait(
+        self,
+        *,
+        limit: float,
+        usual: float = 0.0,
+        hands: tuple[str, ...] = (),
+        safe: str = "",
+        acts: Acts | None = None,
+        window: float = 0.0,
+    ) -> Device | None:
+        """The device that came back, now the guide's device; None when `limit` seconds passed.
+
+        Without `acts`, hands mean that a person brings it, none that it acts by itself. `window`
+        is the time that the device gives after it was plugged in, for the last of the hands.
+        """
+        clock = self._host.clock
+        until = clock.monotonic() + limit
+        acts = acts or (Acts.BRING if hands else Acts.LEAVE)
+        since = "plug" if window else ""
+        started = WaitStarted(
+            self._what, acts.who, hands, usual, limit, safe, acts.value, window, since
+        )
+        self._host.post(started)
+        while True:
+            came = self._look()
+            if came is not None:
+                self._host.post(WaitEnded("came back"))
+                self._host.moved(came)
+                return came
+            if clock.monotonic() >= until:
+                self._host.post(WaitEnded("did not come back"))
+                return None
+            self._guide.safe_point()
+            self._sleep(until - clock.monotonic())
+
+    def _sleep(self, remaining: float) -> None:
+        try:
+            self._host.clock.take(self._host.signals, min(remaining, LOOK_AGAIN))
+        except queue.Empty:
+            self._host.look_again()
+
+    def _look(self) -> Device | None:
+        scene = self._scene()
+        self._notice_leaving(scene.present)
+        for device in scene.present:
+            found = judge(self._expectation, device, scene)
+            if found is None or self._said.get(device.visit) == found.why:
+                continue
+            # What was refused is judged anew each time: the other one may have been pulled.
+            self._said[device.visit] = found.why
+            event = DeviceJudged(device.port, device, found.taken, found.why, found.grade.value)
+            self._host.post(event)
+            if found.taken:
+                return device
+        return None
+
+    def _scene(self) -> Scene:
+        present = self._host.present()
+        modes = {device.visit: self._host.mode_of(device) for device in present}
+        scene = Scene(present, modes, self._company, self._host.clock.monotonic())
+        self._company = accompany(self._company, self._expectation, scene)
+        return replace(scene, company=self._company)
+
+    def _notice_leaving(self, present: tuple[Device, ...]) -> None:
+        here = any(device.visit == self._expectation.visit for device in present)
+        if not here and not self._left and self._expectation.visit:
+            self._left = True
+            self._host.post(DeviceLeft(self._expectation.port))

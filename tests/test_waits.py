@@ -1,0 +1,187 @@
+"""Waits say who acts: touch it, leave it, bring it back; and what time the device gives."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import replace
+
+import pytest
+
+from console.errors import GateClosed
+from console.events import Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
+from console.flow import Flow
+from console.guide import Acts, Guide
+from console.journal import Record
+from console.views import RunView, fold_run
+from console.wording import line
+
+OURS = Device("1-1", "v1", "20a0", "42b2")
+BACK = replace(OURS, visit="v2")
+
+
+class Clock:
+    """Time passes where somebody waits for it."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def take(self, box, timeout):
+        self.now += timeout
+        raise queue.Empty
+
+
+class Bench:
+    """A bench with one device. `comes` maps a time to what is there from then on."""
+
+    guest = False
+
+    def __init__(self, comes: dict[float, tuple[Device, ...]]) -> None:
+        self.clock = Clock()
+        self.device = OURS
+        self.signals: queue.Queue = queue.Queue()
+        self.comes = {0.0: (OURS,)} | comes
+        self.view = RunView()
+        self.events: list = []
+
+    def present(self) -> tuple[Device, ...]:
+        return self.comes[max(at for at in self.comes if at <= self.clock.now)]
+
+    def look_again(self) -> None:
+        """What is there is always looked up."""
+
+    def mode_of(self, device: Device) -> str:
+        return "app" if device.vid == "20a0" else ""
+
+    def stop_asked(self) -> bool:
+        return False
+
+    def moved(self, device: Device) -> None:
+        self.device = device
+
+    def post(self, event, durable: bool = False) -> None:
+        self.events.append(event)
+        number = len(self.events)
+        self.view = fold_run(self.view, Record(number, "at", self.clock.now, "b", "", event, ""))
+
+    def guide(self) -> Guide:
+        return Guide(Flow("reset", "Reset", "", (), lambda guide: None), self)
+
+    def of(self, kind):
+        return [event for event in self.events if type(event) is kind]
+
+
+def reconnect(bench: Bench, guide: Guide, **how) -> Device | None:
+    with guide.expect("app", what="the key") as back:
+        return back.wait(limit=60.0, **how)
+
+
+def test_hands_mean_bring_it_back_and_no_hands_mean_leave_it():
+    """The waits of flows that say nothing more."""
+    bench = Bench({103.0: (), 105.0: (BACK,)})
+    reconnect(bench, bench.guide(), hands=("Pull it out.", "Plug it in."))
+
+    assert [(w.acts, w.who) for w in bench.of(WaitStarted)] == [("bring", "you")]
+
+    bench = Bench({103.0: (), 105.0: (BACK,)})
+    reconnect(bench, bench.guide())
+
+    assert [(w.acts, w.who) for w in bench.of(WaitStarted)] == [("leave", "device")]
+
+
+def test_a_window_of_the_device_begins_with_its_arrival_and_not_with_the_wait():
+    """FIDO2 resets count ten seconds from the plug: nothing counts while it is out."""
+    bench = Bench({103.0: (), 105.0: (BACK,)})
+    guide = bench.guide()
+    hands = ("Pull it out.", "Plug it in.", "Touch it.")
+    counted = []
+    post = bench.post
+    bench.post = lambda *event: (post(*event), counted.append(bench.view.wait))[0]
+    came = reconnect(bench, guide, hands=hands, window=10.0)
+
+    assert came == BACK
+    assert [w.window_since for w in counted if w] == [None, None, 105.0]
+
+    bench.clock.now = 107.0
+    with guide.touch("a touch", window=10.0):
+        assert bench.view.wait.acts == "touch"
+        assert bench.view.your_turn
+        assert bench.view.wait.left(107.0) == 8.0
+        assert bench.view.wait.left(200.0) == 0.0
+    assert bench.view.wait is None
+
+
+def test_a_window_that_counts_from_now_begins_with_the_wait():
+    """A device that was never unplugged counts from its own question."""
+    bench = Bench({})
+    with bench.guide().touch("a touch", window=15.0, since="now"):
+        assert bench.view.wait.left(101.0) == 14.0
+
+    with bench.guide().touch("a touch"):
+        assert bench.view.wait.left(101.0) is None
+
+
+def test_a_touch_that_fails_ends_its_wait():
+    """The screen must not go on asking for it."""
+    bench = Bench({})
+    with pytest.raises(ValueError, match="late"), bench.guide().touch("a touch"):
+        raise ValueError("late")
+
+    assert [e.outcome for e in bench.of(WaitEnded)] == ["did not answer"]
+
+
+def test_a_wait_as_a_line_says_what_to_do_and_what_time_the_device_gives():
+    """Three waits, three texts."""
+    texts = [
+        line(
+            WaitStarted("a touch", "you", acts="touch", window=10.0, window_from="plug"), RunView()
+        ),
+        line(WaitStarted("the key", "device", acts="leave"), RunView()),
+        line(WaitStarted("the key", "you", acts="bring"), RunView()),
+        line(WaitStarted("the key", "you"), RunView()),
+    ]
+
+    assert texts == [
+        " ~ Waiting for a touch. Touch it. It gives 10 s from plug-in.",
+        " ~ Waiting for the key. Leave it plugged in: it acts by itself.",
+        " ~ Waiting for the key. Bring it back.",
+        " ~ Waiting for the key.",
+    ]
+
+
+def test_what_was_refused_is_judged_anew_when_the_other_one_is_pulled():
+    """Two have come; the technician pulls the one that is not ours."""
+    other = replace(OURS, port="1-3", visit="v3")
+    bench = Bench({103.0: (), 108.0: (BACK, other), 112.0: (BACK,)})
+    came = reconnect(bench, bench.guide(), hands=("Pull it out.", "Plug it in."))
+
+    assert came == BACK
+    assert bench.clock.now == 112.0
+    judged = [(e.port, e.taken, e.grade) for e in bench.of(DeviceJudged)]
+    assert judged == [("1-1", False, ""), ("1-3", False, ""), ("1-1", True, "port")]
+    assert [e.port for e in bench.of(DeviceLeft)] == ["1-1"]
+
+
+def test_the_id_that_the_device_answers_afterwards_proves_it_or_ends_the_run():
+    """The surest rung: read before, read again, compared."""
+    bench = Bench({})
+    guide = bench.guide()
+    guide.unique("4F9C")
+
+    assert bench.events == []
+
+    guide.unique("4F9C")
+    assert [e.grade for e in bench.of(DeviceJudged)] == ["unique id"]
+
+    with pytest.raises(GateClosed, match="This is another device: its id is 1111"):
+        guide.unique("1111")
+
+
+def test_the_three_waits_name_who_acts():
+    """Only leaving it is the device's part."""
+    assert [(acts.value, acts.who) for acts in Acts] == [
+        ("touch", "you"),
+        ("leave", "device"),
+        ("bring", "you"),
+    ]
