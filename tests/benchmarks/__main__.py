@@ -7,6 +7,8 @@ VMLINUZ: everything, on that kernel.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -47,6 +49,9 @@ def on_screen() -> None:
             pace = None if measure is screen.storm else 1.0
             with place(Path(name), screen.SCENARIO, pace) as here:
                 show(f"On a terminal of 80x24 ({screen.load()})", measure(here))
+                # The bench first: it would start practice hardware that is ended again.
+                for bench in here.benches():
+                    os.kill(bench, signal.SIGKILL)
 
 
 def on_kernel(vmlinuz: Path | None) -> None:
