@@ -7,11 +7,14 @@ command line (DEVICE, FLOW) find what they mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from console.errors import NoSuchDevice, NoSuchFlow
 from console.events import Device, DevicePlugged, PlannedStep
-from console.families import Family
-from console.flow import Flow
+
+if TYPE_CHECKING:
+    from console.families import Family
+    from console.flow import Flow
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console import __version__, errors, sockets
 from console.errors import (
@@ -30,8 +30,10 @@ from console.errors import (
     BenchSilent,
     ConsoleError,
 )
-from console.run import Request
 from console.state import State, give_back, set_aside, storing
+
+if TYPE_CHECKING:
+    from console.run import Request
 
 PATIENCE = 20.0
 """Seconds for which a bench may take to start, or to answer; a slow machine takes several."""

@@ -11,7 +11,6 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from console.cards import DeviceCard, FlowCard
-from console.run import Request
 from screens import flow_page
 from screens.base import Page
 from screens.lines import Draw, Style
@@ -116,6 +115,8 @@ class FlowPage(Page):
     def action_start(self) -> None:
         if self._started:
             return
+        from console.run import Request  # late: not for the first picture
+
         self._started = True
         feed = self.console_app.feed
         request = Request(

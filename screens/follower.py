@@ -14,15 +14,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console import link
 from console.cards import DeviceCard
 from console.errors import ConsoleError
 from console.picture import Picture
-from console.run import Request
 from console.state import State
 from screens.snapshot import NOT_SHOWN, Snapshot, card_from
+
+if TYPE_CHECKING:
+    from console.run import Request
 
 CALM = 0.5
 """Seconds between two pictures when nothing but progress has changed."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from textual.binding import Binding
 
 from console.clock import MachineClock
-from console.practice import bus
 from screens.base import Page
 
 PRACTICE_KEYS = (
@@ -29,6 +28,8 @@ class PracticeHands(Page):
         raise NotImplementedError
 
     def action_plug(self) -> None:
+        from console.practice import bus  # late: not for the first picture
+
         device = self.shot.device(self.port_in_hand)
         if device is not None and device.here:
             self._by_hand(bus.pull, "Pulled.")
@@ -48,4 +49,6 @@ class PracticeHands(Page):
 
 def press_into_dfu(root: Path, clock: MachineClock, port: str) -> None:
     """What hands do to bring a Core that does not show up into its bootloader."""
+    from console.practice import bus
+
     bus.press(root, clock, "dfu", port)

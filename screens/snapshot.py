@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from console.cards import DeviceCard, FlowCard, QuestionCard
 from console.events import PlannedStep
 from console.picture import Progress
-from console.run import Request
 from console.state import State
 from console.views import BenchView, DeviceView, Row, RunView, rows
+
+if TYPE_CHECKING:
+    from console.run import Request
 
 NOT_SHOWN = ""
 """The port of a device that does not appear; what can be done with it has a card too."""

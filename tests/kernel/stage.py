@@ -54,10 +54,10 @@ def inside(tree: Path, place: Path) -> Path:
     return tree / place.relative_to("/")
 
 
-def script(results: Path, word: str) -> str:
+def script(results: Path, word: str, program: str = "tests/kernel/guest.py") -> str:
     """What the guest's shell does: Python's files from the image, then the checks."""
     mounts = [f"mount --bind /mnt{place} {place}" for place in (STDLIB, ENVIRONMENT, CHECKOUT)]
-    checks = [sys.executable, str(CHECKOUT / "tests/kernel/guest.py"), str(results), word]
+    checks = [sys.executable, str(CHECKOUT / program), str(results), word]
     run = shlex.join(["env", "-u", "PYTHONPYCACHEPREFIX", f"PYTHONPATH={CHECKOUT}", *checks])
     return " && ".join(["dmesg -n 4", "mount -o ro /dev/vda /mnt", *mounts, run])
 
