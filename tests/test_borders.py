@@ -28,7 +28,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("console.wording", "console.picture", "console.answers", "console.report"),
         "console.history",
     ),
-    ("console.hardware", "console.flow", "console.guide", "console.protocols"),
+    (
+        *("console.hardware", "console.flow", "console.guide", "console.reconnect"),
+        "console.protocols",
+    ),
     ("console.families",),
     ("console.cards", "console.run", "console.bench", "console.practice"),
     ("console.server", "console.link", "console.following", "console.cli", "console.commands"),
@@ -45,10 +48,13 @@ NEVER: dict[str, tuple[str, ...]] = {
     "console.protocols": ("console.flow", "console.guide", "console.families"),
     "console.flow": ("console.hardware", "console.protocols"),
     "console.guide": ("console.protocols", "console.hardware.control", "console.hardware.watch"),
+    "console.reconnect": ("console.protocols", "console.hardware.control"),
     "console.families": (
         *("console.bench", "console.run", "console.state", "console.journal", "console.clock"),
         *("console.hardware.control", "console.hardware.watch", "console.hardware.machine"),
-        *("console.hardware.lock", "console.hardware.sightings"),
+        *("console.hardware.lock", "console.hardware.sightings", "console.hardware.pcsc"),
+        *("console.hardware.readers", "console.hardware.card", "console.hardware.hid"),
+        "console.hardware.serial",
     ),
     "console.practice": ("console.bench", "console.run", "console.cards"),
     "console.bench": ("console.practice",),
@@ -106,6 +112,7 @@ READS_A_CLOCK = {"now", "utcnow", "today", "monotonic", "sleep", "perf_counter",
 OWN_EXCEPTIONS = {
     ("console.hardware.simulated", "Stall"): "a handshake on the wire; a line makes it Refused",
     ("console.hardware.simulated", "Hang"): "silence on the wire; a line makes it Silent",
+    ("console.hardware.pcsc", "Failed"): "a code of PC/SC; a line or the readers give it words",
     ("console.practice.client", "NotRunning"): "a plain no, caught by the practice bus",
 }
 """Exceptions that carry no sentence and reach no person."""
