@@ -19,6 +19,7 @@ from console.views import (
     clock_of,
     meanwhile,
 )
+from console.wording import ACTS
 from screens.lines import Style
 from screens.words import around, fit, line, paragraph, port_words, rule, span
 
@@ -150,8 +151,22 @@ def _wait_words(wait: WaitView, now: float) -> str:
     usual = f"mostly {span(wait.usual)}" if wait.usual else ""
     limit = f"I wait {span(wait.limit)}" if wait.limit else ""
     around_it = "; ".join(part for part in (usual, limit) if part)
-    words = f"Waiting {_elapsed(wait.since_mono, now)} for {wait.what}"
-    return f"{words}.   ({around_it})" if around_it else f"{words}."
+    words = f"Waiting {_elapsed(wait.since_mono, now)} for {wait.what}."
+    parts = (words, f"  ({around_it})" if around_it else "", _window(wait, now), _who_acts(wait))
+    return " ".join(part for part in parts if part)
+
+
+def _window(wait: WaitView, now: float) -> str:
+    """The time that the device itself gives, counted down once it counts."""
+    left = wait.left(now)
+    if left is not None:
+        return f"IT COUNTS: {span(left)} LEFT." if left else "Its time is over."
+    return f"It gives {span(wait.window)}, counted from plug-in." if wait.window else ""
+
+
+def _who_acts(wait: WaitView) -> str:
+    """Without hands to show, who acts must be said."""
+    return "" if wait.hands else ACTS.get(wait.acts, "")
 
 
 def _elapsed(since: float, now: float) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from console.events import (
     Damage,
+    Device,
     DeviceJudged,
     DeviceLeft,
     PlannedStep,
@@ -94,11 +95,12 @@ def test_what_must_not_be_pulled_is_said_in_words_with_what_it_would_cost():
     assert "IF IT IS PULLED NOW: contents gone, bootloader alive." in text
 
 
-def waiting(*more):
+def waiting(*more, **told):
     """A run that waits for hands to replug a key."""
     hands = ("pull it out", "plug it back in, same port", "touch it while it blinks")
+    hands = told.pop("hands", hands)
     wait = WaitStarted(
-        "a Nitrokey 3", "you", hands, 5.0, 60.0, "Nothing is erased until you touch."
+        "a Nitrokey 3", "you", hands, 5.0, 60.0, "Nothing is erased until you touch.", **told
     )
     step = StepStarted("out", 1, True, Damage.NOTHING.value, "")
     return run_view(records(STARTED, step, wait, *more))
@@ -111,6 +113,28 @@ def test_hands_are_a_checklist_with_the_one_thing_to_do_now():
     assert any("[ ] pull it out <--- NOW" in text for text in before)
     assert any("[x] pull it out" in text for text in after)
     assert any("[ ] plug it back in, same port <--- NOW" in text for text in after)
+
+
+def test_a_time_that_the_device_gives_is_counted_down_from_its_arrival():
+    """Ten seconds to touch it, and they count from plug-in, not from when it was seen."""
+    window = {"acts": "bring", "window": 10.0, "window_from": "plug"}
+    key = Device("1-2", "v2", "20a0", "42b2")
+    came = DeviceJudged("1-2", key, True, "Same device.")
+    before = "\n".join(page(waiting(**window), RunLook(now=1003.0)))
+    view = waiting(came, **window)
+    counting = "\n".join(page(view, RunLook(now=view.wait.window_since + 4.0)))
+    over = "\n".join(page(view, RunLook(now=view.wait.window_since + 11.0)))
+
+    assert "It gives 10 s, counted from plug-in." in " ".join(before.split())
+    assert "IT COUNTS: 6 s LEFT." in " ".join(counting.split())
+    assert "Its time is over." in " ".join(over.split())
+
+
+def test_a_wait_without_hands_says_that_the_device_acts_by_itself():
+    """Nobody has to guess whether to touch it."""
+    text = " ".join("\n".join(page(waiting(hands=(), acts="leave"))).split())
+
+    assert "Leave it plugged in: it acts by itself." in text
 
 
 def test_a_wait_shows_elapsed_against_usual_and_limit():
