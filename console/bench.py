@@ -112,8 +112,13 @@ class Bench:
         """End the bench; runs that go on are left as they are (they end as interrupted)."""
         self.bus.close()
         self._looks.put(_LAST_LOOK)
-        self.do(lambda: self._log(BenchStopped(reason)))
+        self.do(lambda: self._close_day(reason))
         self._inbox.put(None)
+
+    def _close_day(self, reason: str) -> None:
+        self._log(BenchStopped(reason))
+        if self._journal is not None:
+            self._journal.close()
 
     def do(self, work: Callable[[], T]) -> T:
         """Have the owner thread do it, and wait for what comes of it."""

@@ -117,6 +117,11 @@ class Shelf:
             raise self.broken
         return self.here
 
+    guest = False
+
+    def card_state(self):
+        return ""
+
     def state(self):
         return self.trouble
 

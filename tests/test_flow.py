@@ -74,6 +74,7 @@ class Desk:
 
     def __init__(self, *, given=None, attended=True, replies=(), device=CORE) -> None:
         self.clock = VirtualClock()
+        self.guest = False
         self.device = device
         self.here: tuple[Device, ...] = (device,) if device.visit else ()
         self.signals: queue.Queue = queue.Queue()
@@ -650,9 +651,9 @@ def test_a_device_that_leaves_and_comes_back_is_taken():
 
     assert (APP, APP) == (came, desk.device)
     assert [
-        WaitStarted("the Core", "device", (), 3.0, 20.0, "You can."),
+        WaitStarted("the Core", "device", (), 3.0, 20.0, "You can.", "leave"),
         DeviceLeft("1-1"),
-        DeviceJudged("1-1", APP, True, "Same device, because serial A came back."),
+        DeviceJudged("1-1", APP, True, "Same device, because serial A came back.", "serial"),
         WaitEnded("came back"),
     ] == desk.events
     assert desk.clock.monotonic() < 1007
@@ -691,7 +692,7 @@ def test_the_wait_ends_at_its_limit_and_says_so():
     assert came is None
     assert 20.0 == desk.clock.monotonic() - 1000.0
     assert WaitEnded("did not come back") == desk.events[-1]
-    assert 20 == desk.looks
+    assert 21 == desk.looks
     assert CORE == desk.device
 
 
@@ -732,7 +733,9 @@ def test_another_serial_of_the_same_ids_in_our_port_is_not_taken():
     desk = Desk()
 
     assert reconnected(desk, desk.shows(swapped), modes=("dfu",)) is None
-    assert [("1-1", False, "Not taken: serial B, but A left this port.")] == judgements(desk)
+    assert [
+        ("1-1", False, "Not taken: serial B, but A left this port. It was not touched.")
+    ] == judgements(desk)
     assert CORE == desk.device
 
 

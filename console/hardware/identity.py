@@ -177,12 +177,12 @@ def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgemen
         return None
     if expected.unique and came.serial.lower() == expected.unique.lower():
         return _sure(expected, came, f"its id {came.serial}", Grade.UNIQUE)
-    # Only the same ids make serials comparable: an application and its bootloader may each
+    if expected.serial and came.serial == expected.serial:
+        return _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
+    # Only the same ids make different serials a no: an application and its bootloader may each
     # write their own form of it.
     if expected.left is None or not _same_kind(expected.left, came):
         return None
-    if expected.serial and came.serial == expected.serial:
-        return _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
     if came.serial == expected.left.serial:
         return None
     return _another_serial(expected, came)
