@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from console import __version__
 from console.cards import DeviceCard, card, flow_named, introduce, pick_device, pick_flow
 from console.clock import Clock
+from console.desk import Desk
 from console.errors import (
     BadUsage,
     ConsoleError,
@@ -93,6 +94,7 @@ class Bench:
         self._journal: Journal | None = None
         self._day = ""
         self._view = BenchView()
+        self.desk = Desk(self)
 
     # --- the owner thread ----------------------------------------------------------------
 
@@ -101,7 +103,11 @@ class Bench:
         interrupted = close_interrupted(self.state, self.clock)
         self._open_day()
         for run, ended in interrupted:
-            self._log(RunClosed(run, "interrupted", ended.sentence))
+            self.log(RunClosed(run, "interrupted", ended.sentence))
+        try:
+            self.desk.open()
+        except RecordError as error:
+            self.log(BusChanged("ports", f"{error.sentence} {error.advice}"))
         self._owner = threading.Thread(target=self._own, name="owner", daemon=True)
         self._owner.start()
         threading.Thread(target=self._look, name="eyes", daemon=True).start()
@@ -112,7 +118,7 @@ class Bench:
         """End the bench; runs that go on are left as they are (they end as interrupted)."""
         self.bus.close()
         self._looks.put(_LAST_LOOK)
-        self.do(lambda: self._log(BenchStopped(reason)))
+        self.do(lambda: self.log(BenchStopped(reason)))
         self._inbox.put(None)
 
     def do(self, work: Callable[[], T]) -> T:
@@ -158,8 +164,8 @@ class Bench:
 
     def _day_turned(self) -> DayTurned:
         runs = (live.view for live in self._live.values())
-        here = tuple(introduce(device, self.families) for device in self._devices)
-        away = tuple(introduce(device, self.families) for device in self._gone.values())
+        here = tuple(map(self.desk.introduce, self._devices))
+        away = tuple(map(self.desk.introduce, self._gone.values()))
         known = {device.port: device.since for device in self._view.devices}
         return DayTurned(
             __version__,
@@ -172,7 +178,8 @@ class Bench:
             tuple(BusChanged(bus, state) for bus, state in self._view.troubles.items()),
         )
 
-    def _log(self, event: Event) -> None:
+    def log(self, event: Event) -> None:
+        """Write into the day's journal (owner thread)."""
         if self._today() != self._day:
             try:
                 self._open_day()
@@ -230,13 +237,13 @@ class Bench:
 
         def came() -> None:
             if self._view.lost_at:
-                self._log(ScreenBack(screen, self._view.lost_at))
+                self.log(ScreenBack(screen, self._view.lost_at))
 
         self.do(came)
 
     def screen_lost(self, screen: str) -> None:
         """A screen's connection broke without a goodbye."""
-        self.do(lambda: self._log(ScreenLost(screen)))
+        self.do(lambda: self.log(ScreenLost(screen)))
 
     # --- devices -------------------------------------------------------------------------
 
@@ -245,10 +252,12 @@ class Bench:
         return self._devices
 
     def ports_of_others(self, run: str) -> frozenset[str]:
-        """The ports that other runs than this one work on."""
-        return self.do(
-            lambda: frozenset(live.view.port for other, live in self._live.items() if other != run)
-        )
+        """The ports that other runs than this one work on, and those marked hands off."""
+        return self.do(lambda: self._ports_of_others(run))
+
+    def _ports_of_others(self, run: str) -> frozenset[str]:
+        theirs = {live.view.port for other, live in self._live.items() if other != run}
+        return self.desk.marked_ports() | theirs
 
     def look_again(self) -> None:
         """Have the bus scanned; returns when what was missed is settled."""
@@ -271,17 +280,17 @@ class Bench:
     def _settle_devices(self, devices: tuple[Device, ...], trouble: str) -> None:
         found = changes(self._devices, devices)
         if trouble != self._view.troubles.get("usb", ""):
-            self._log(BusChanged("usb", trouble))
+            self.log(BusChanged("usb", trouble))
         self._devices = devices
         for device in found.left:
             self._gone[device.port] = device
             name = introduce(device, self.families).name
-            self._log(DeviceUnplugged(device.port, device.visit, name))
+            self.log(DeviceUnplugged(device.port, device.visit, name))
         for device in found.came:
             self._gone.pop(device.port, None)
-            self._log(introduce(device, self.families))
+            self.log(self.desk.introduce(device))
         for device in found.changed:
-            self._log(DeviceChanged(device))
+            self.log(DeviceChanged(device))
         if found.any:
             for live in self._live.values():
                 live.run.bus_changed()
@@ -294,14 +303,15 @@ class Bench:
     def describe(self, words: str) -> DeviceCard:
         """The card of one device. Raises NoSuchDevice."""
         self.look_again()
-        return self.do(lambda: card(self._pick(words), self.families))
+        return self.do(lambda: card(self._pick(words), self.families, self.desk.book))
 
     def _pick(self, words: str) -> Device:
         try:
-            return pick_device(words, self._devices)
+            return pick_device(words, self._devices, self.desk.book)
         except NoSuchDevice:
-            if words in self._gone:
-                return self._gone[words]
+            port = self.desk.book.port_named(words)
+            if port in self._gone:
+                return self._gone[port]
             raise
 
     # --- runs ----------------------------------------------------------------------------
@@ -321,9 +331,10 @@ class Bench:
             family, flow = flow_named(request.flow, self.families)
         else:
             device = self._pick(request.device)
+            self.desk.must_be_ours(device)
             family, flow = pick_flow(request.flow, device, self.families)
         check_answers(request, flow)
-        self._must_be_free(device.port)
+        self.must_be_free(device.port)
         before = predecessor(self.state, family.name, device, unit=family.unit)
         run = self._new_run_folder()
         performed = Run(run, request, family, flow, device, self)
@@ -335,11 +346,12 @@ class Bench:
         except RecordError:
             self._let_go(run)
             raise
-        self._log(RunOpened(run, started.flow, device.port, request.job))
+        self.log(RunOpened(run, started.flow, device.port, request.job))
         performed.start()
         return run
 
-    def _must_be_free(self, port: str) -> None:
+    def must_be_free(self, port: str) -> None:
+        """Raises GateClosed if a run goes on on that port (owner thread)."""
         for live in self._live.values():
             if live.view.port == port:
                 where = f"port {port}" if port else "a device that is not shown"
@@ -408,7 +420,7 @@ class Bench:
                 self._live_run(run)
                 self._record(run, Noted(text, by), False)
             else:
-                self._log(Noted(text, by))
+                self.log(Noted(text, by))
 
         self.do(write)
 
@@ -427,7 +439,7 @@ class Bench:
         except ConsoleError as error:
             print(f"run {run}: {error.sentence}", file=sys.stderr, flush=True)  # noqa: T201 - its log
         self._let_go(run)
-        self._log(RunClosed(run, ended.verdict, ended.sentence))
+        self.log(RunClosed(run, ended.verdict, ended.sentence))
         self._tell({"ended": run})
 
     def _let_go(self, run: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from console import __version__
-from console.commands import bench, devices, practice, record, runs
+from console.commands import bench, devices, practice, record, runs, said
 from console.commands.words import complain, fall_silent, prepare
 from console.errors import BadUsage, ConsoleError
 from console.report import FORMATS
@@ -79,8 +79,14 @@ def _device_words(words: Words[_Exact], both: _Exact) -> None:
     word.add_argument("--json", action="store_true", help="a list of objects")
     word.add_argument("--watch", action="store_true", help="stay, and tell what comes and goes")
     word = _word(words, both, "flows", devices.flows, "what can be done with a device")
-    word.add_argument("device", metavar="DEVICE", help="port path, serial, or VID:PID")
+    word.add_argument("device", metavar="DEVICE", help="port path, its label, serial, or VID:PID")
     word.add_argument("--json", action="store_true")
+    word = _word(words, both, "label", said.label, "name a port; without NAME: take its name away")
+    word.add_argument("port", metavar="PORT")
+    word.add_argument("name", metavar="NAME", nargs="?", default="")
+    word = _word(words, both, "mark", said.mark, "mark what sits in a port; it then has no flows")
+    word.add_argument("port", metavar="PORT")
+    word.add_argument("mark", metavar="MARK", choices=("hands-off", "clear"))
 
 
 def _run_words(words: Words[_Exact], both: _Exact) -> None:

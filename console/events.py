@@ -125,6 +125,26 @@ class DevicePlugged:
     name: str = ""
     shown: str = ""
     next: str = ""
+    label: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class PortLabelled:
+    """The technician named a port; "" takes its name away."""
+
+    port: str
+    label: str
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class PortMarked:
+    """What sits in a port was marked "hands off", or that mark was taken away ("")."""
+
+    port: str
+    mark: str
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -351,6 +371,8 @@ Event = (
     | DevicePlugged
     | DeviceChanged
     | DeviceUnplugged
+    | PortLabelled
+    | PortMarked
     | RunOpened
     | RunClosed
     | ScreenLost

@@ -59,6 +59,11 @@ class State:
     def exports(self) -> Path:
         return self.root / "exports"
 
+    @property
+    def ports(self) -> Path:
+        """What was said of the ports: labels, hands-off marks."""
+        return self.root / "ports.json"
+
     def run(self, run: str) -> Path:
         return self.runs / run
 

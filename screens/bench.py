@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 
 from console.views import Row
 from screens import bench_page
-from screens.base import Page
+from screens.base import LABEL, Page
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
 from screens.lines import Draw
@@ -36,6 +36,8 @@ class BenchPage(PracticeHands, Page):
         Binding("enter", "open", "open"),
         Binding("f", "flows", "flows"),
         Binding("e", "export", "export the last run of this port"),
+        Binding("l", "label", "label the port"),
+        Binding("m", "mark", "mark hands off, or clear that"),
         Binding("p", "practice", "practice hardware"),
         *PRACTICE_KEYS,
     ]
@@ -130,6 +132,37 @@ class BenchPage(PracticeHands, Page):
             self.export(max(runs, key=int))
         else:
             self.say("No run was seen on this port since this screen opened: replug log list")
+
+    def action_label(self) -> None:
+        """A field for the name of the port in hand; an empty name takes it away."""
+        port = self.look.port
+        if port:
+            self.answer.open(f"{LABEL}{port}", f"label of port {port}")
+        else:
+            self.say("Plug something in first, then name its port.")
+
+    def take_answer(self, about: str, words: str) -> None:
+        self.answer.close()
+        feed, port, label = self.console_app.feed, about.removeprefix(LABEL), words.strip()
+        said = f"Port {port} is called {label} now." if label else f"Port {port} has no label now."
+        self.send(
+            lambda: feed.ask("label", port=port, label=label, by=feed.by),
+            lambda _: self.say(said),
+        )
+
+    def action_mark(self) -> None:
+        """Hands off what sits in the port in hand, or not any more."""
+        port, feed = self.look.port, self.console_app.feed
+        device = self.shot.device(port)
+        if device is None:
+            self.say("Nothing sits in this port.")
+            return
+        wanted = not device.mark
+        said = "Hands off: it has no flows. m clears it." if wanted else "It may be repaired again."
+        self.send(
+            lambda: feed.ask("mark", port=port, hands_off=wanted, by=feed.by),
+            lambda _: self.say(said),
+        )
 
     # --- practice -----------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class RunPage(PracticeHands, Page):
         return self.view.port
 
     def header(self, width: int) -> Text:
-        return run_page.header(self.view, width)
+        return run_page.header(self.view, self.place(self.view.port), width)
 
     def clock(self, width: int) -> Text:
         return run_page.clock(self.view, width)

@@ -26,11 +26,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("console.journal", "console.views", "console.bench_views", "console.run_views"),
         *("console.wording", "console.picture", "console.answers", "console.report"),
-        "console.history",
+        *("console.history", "console.ports", "console.jobs", "console.ticket"),
     ),
     ("console.hardware", "console.flow", "console.guide", "console.protocols"),
     ("console.families",),
-    ("console.cards", "console.run", "console.bench", "console.practice"),
+    ("console.cards", "console.run", "console.desk", "console.bench", "console.practice"),
     ("console.server", "console.link", "console.following", "console.cli", "console.commands"),
     ("screens",),
 )

@@ -16,7 +16,7 @@ from console.answers import collect
 from console.cards import pick_device
 from console.errors import BadUsage, NoSuchDevice
 from console.events import Device
-from console.families.particle import keys
+from console.families.particle import FAMILY, keys
 from console.families.particle.simulator import BLANK_KEY, HEALTHY, IN_APPLICATION
 from console.practice.client import connect
 from console.state import State
@@ -78,6 +78,28 @@ def app(tmp_path):
 # --- devices and flows --------------------------------------------------------------------
 
 
+def test_a_port_has_a_name_for_every_command(tmp_path):
+    """Given once; it outlives the bench, and names the device."""
+    with place(tmp_path, "core-healthy") as made:
+        told = made.replug("label", "1-1", "front left")
+        assert (0, "Port 1-1 is called front left now.\n") == (told.returncode, told.stdout)
+        assert ["front left"] == [d["label"] for d in made.json("devices")]
+        made.replug("bench", "stop")
+        assert ["front left"] == [d["label"] for d in made.json("devices")]
+        assert made.replug("flows", "front left").returncode == 0
+
+
+def test_a_run_on_a_device_marked_hands_off_is_refused(tmp_path):
+    """A gate (5), before anything is sent; cleared, it is a device as any other."""
+    with place(tmp_path, "core-healthy") as made:
+        made.replug("mark", "1-1", "hands-off")
+        refused = made.replug("run", "check", "1-1")
+        assert (5, True) == (refused.returncode, "marked hands off" in refused.stderr)
+        assert [] == made.json("flows", "1-1")
+        made.replug("mark", "1-1", "clear")
+        assert made.json("flows", "1-1")
+
+
 def test_two_looks_see_the_same_unit(tmp_path):
     """Without a bench: the practice unit lives between the commands."""
     with place(tmp_path, pace=None) as made:
@@ -110,7 +132,7 @@ def test_a_device_is_named_by_its_port_its_serial_or_its_ids(bench, words):
     """All three mean the same one."""
     flows = bench.json("flows", words)
 
-    assert [flow["id"] for flow in flows] == ["particle.check", "particle.rekey"]
+    assert [flow["id"] for flow in flows] == [f"particle.{flow.name}" for flow in FAMILY.flows]
 
 
 def test_flows_say_what_will_be_asked(bench):

@@ -47,6 +47,30 @@ async def to_consent(pilot):
     await sees(pilot, "confirm_erase >")
 
 
+async def test_a_port_is_named_on_the_bench(tmp_path):
+    """l, a name, Enter; the table and the pane have it. Esc names nothing."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        await pilot.press("l", "escape")
+        assert not feed.asked
+        await pilot.press("l")
+        await types(pilot, "front left")
+        await sees(pilot, "front left (port 1-1)")
+        await pilot.press("f")
+        await sees(pilot, "front left  WHAT CAN BE DONE")
+
+
+async def test_a_device_is_marked_hands_off_on_the_bench(tmp_path):
+    """m; the row says it, no flow is offered; m again clears it."""
+    async with shown(tmp_path) as (pilot, _, _):
+        await pilot.press("m")
+        await sees(pilot, "- hands off")
+        assert ">m" in seen(pilot.app)
+        await pilot.press("f")
+        await sees(pilot, "No flow is offered")
+        await pilot.press("escape", "m")
+        await sees(pilot, ">1")
+
+
 async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
     """From plugged in to the verdict, and the record is exported."""
     async with shown(tmp_path) as (pilot, feed, bench):

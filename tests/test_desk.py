@@ -1,0 +1,191 @@
+"""What people say of the ports: labels and hands-off marks, from the words to the next day."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.desk import Desk
+from console.errors import BadUsage, GateClosed, NoSuchDevice, RecordError
+from console.events import Device
+from console.history import view_of
+from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, read_ports, write_ports
+from console.run import Request
+from console.state import State
+from console.views import rows
+from tests.test_bench import LEFT, RIGHT, floor
+
+
+@pytest.fixture
+def shop(tmp_path):
+    with floor(tmp_path, LEFT, RIGHT) as made:
+        yield made
+
+
+def at(shop, port="1-1"):
+    return shop.bench.view().at_port(port)
+
+
+# --- the book ---------------------------------------------------------------------------------
+
+
+def test_a_book_comes_back_from_its_file_as_it_was(tmp_path):
+    """Labels and marks alike."""
+    state = State(tmp_path)
+    book = PortBook({"1-1": "front left"}, frozenset({("1-1", "A"), ("2-1", "1d50:607f")}))
+    write_ports(state, book)
+
+    assert book == read_ports(state)
+
+
+def test_where_nothing_was_said_there_is_nothing(tmp_path):
+    """A new state directory."""
+    assert NOTHING_SAID == read_ports(State(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"labels": [], "hands_off": 3}'])
+def test_a_file_that_cannot_be_read_is_said(tmp_path, text):
+    """With what it means for the marks."""
+    (tmp_path / "ports.json").write_text(text)
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_ports(State(tmp_path))
+
+
+@pytest.mark.parametrize("label", ["1-1", "2-1.4", "1d50:607f", "a\x1b[2J", "x" * 41])
+def test_a_label_that_would_mean_something_else_is_refused(label):
+    """Nobody may aim at one port and hit another."""
+    with pytest.raises(BadUsage):
+        NOTHING_SAID.labelled("1-2", label)
+
+
+def test_two_ports_never_share_a_label():
+    """The same words must mean one device."""
+    book = NOTHING_SAID.labelled("1-1", "left")
+    with pytest.raises(BadUsage, match="Port 1-1 is called left already"):
+        book.labelled("1-2", "left")
+
+    assert "left" == book.labelled("1-1", "left").label("1-1")
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+def test_a_label_is_shown_and_names_the_device(shop):
+    """In the table, in `lately`, and wherever a device is named."""
+    assert "1-1" == shop.bench.desk.label("1-1", "front left", "ann")
+    view = shop.bench.view()
+
+    assert ["front left", ""] == [row.label for row in rows(view, {})]
+    assert "port 1-1 is called front left" == view.lately[-1].text
+    assert "1-1" == shop.bench.describe("front left").port
+
+
+def test_a_label_survives_the_bench(tmp_path):
+    """The next bench reads it again, and its journal tells it."""
+    with floor(tmp_path, LEFT) as first:
+        first.bench.desk.label("1-1", "front left", "ann")
+    with floor(tmp_path, LEFT) as second:
+        assert "front left" == at(second).label
+
+
+def test_a_label_is_taken_away_by_its_own_name(shop):
+    """An empty name is none."""
+    shop.bench.desk.label("1-1", "front left", "ann")
+    shop.bench.desk.label("front left", "", "ann")
+
+    assert "" == at(shop).label
+
+
+def test_a_label_waits_for_the_device_in_an_empty_port(tmp_path):
+    """The bench may be labelled before anybody comes."""
+    with floor(tmp_path) as shop:
+        shop.bench.desk.label("1-2", "right", "ann")
+        shop.bus.here = (RIGHT,)
+
+        assert "right" == at(shop, "1-2").label
+
+
+def test_an_unreadable_file_is_a_trouble_on_the_screen_and_is_never_written_over(tmp_path):
+    """Marks that cannot be read may still be mended by hand."""
+    (tmp_path / "ports.json").write_text("{")
+    with floor(tmp_path, LEFT) as shop:
+        with pytest.raises(RecordError):
+            shop.bench.desk.label("1-1", "left", "ann")
+
+        assert "cannot be read" in shop.bench.view().troubles["ports"]
+        assert "{" == (tmp_path / "ports.json").read_text()
+
+
+# --- hands off --------------------------------------------------------------------------------
+
+
+def test_a_marked_device_has_no_flows_and_no_run(shop):
+    """Whoever asks, and by whatever name."""
+    shop.bench.desk.mark("1-1", hands_off=True, by="ann")
+    card = shop.bench.describe("1-1")
+
+    assert ((), HANDS_OFF) == (card.flows, card.mark)
+    with pytest.raises(GateClosed, match="marked hands off"):
+        shop.run("quick", "A")
+    assert () == shop.state.run_ids()
+
+
+def test_a_marked_row_says_so_in_letters(shop):
+    """m, and the words; never colour alone."""
+    shop.bench.desk.mark("1-1", hands_off=True, by="ann")
+    marked, other = rows(shop.bench.view(), {})
+
+    assert ("m", "-", "hands off") == (marked.number, marked.mark, marked.next)
+    assert "2" == other.number
+
+
+def test_a_mark_stays_with_the_unit_not_with_the_port(shop):
+    """The next customer's device in that port is a patient; my own key never becomes one."""
+    shop.bench.desk.mark("1-1", hands_off=True, by="ann")
+    stranger = Device("1-1", "v9", "0a0a", "0001", "OTHER")
+    shop.bus.here = (stranger, RIGHT)
+    assert "" == at(shop).mark
+
+    shop.bus.here = (Device("1-1", "v10", "0a0a", "0002", "A"), RIGHT)
+    assert HANDS_OFF == at(shop).mark
+
+
+def test_a_mark_is_cleared_and_survives_the_bench_until_then(tmp_path):
+    """It is in the file."""
+    with floor(tmp_path, LEFT) as first:
+        first.bench.desk.mark("1-1", hands_off=True, by="ann")
+    with floor(tmp_path, LEFT) as second:
+        assert HANDS_OFF == at(second).mark
+        second.bench.desk.mark("1-1", hands_off=False, by="ann")
+        assert "" == at(second).mark
+        assert frozenset() == read_ports(second.state).hands_off
+
+
+def test_an_empty_port_cannot_be_marked_and_a_busy_one_neither(shop):
+    """There is no unit to stick to; and a run would lose its device."""
+    with pytest.raises(NoSuchDevice):
+        shop.bench.desk.mark("1-7", hands_off=True, by="ann")
+    run = shop.run("ask")
+    shop.asked(run)
+    with pytest.raises(GateClosed):
+        shop.bench.desk.mark("1-1", hands_off=True, by="ann")
+    shop.bench.stop_run(run, "test")
+    shop.ended(run)
+
+
+def test_a_run_that_waits_never_takes_a_marked_device(shop):
+    """It is none of its candidates, whatever it looks like."""
+    boot = Device("1-2", "v7", "0a0a", "0002", "B")
+    shop.bench.desk.mark("1-2", hands_off=True, by="ann")
+    run = shop.bench.open_run(Request("scale.wait", "", not_shown=True, attended=True))
+    shop.waiting(run)
+    shop.bus.here = (LEFT, boot)
+    shop.bench.look_again()
+    shop.bench.stop_run(run, "test")
+    shop.ended(run)
+
+    assert not [said for said in view_of(shop.state, run).said if "1-2" in said.sentence]
+
+
+def test_a_desk_begins_with_nothing_said(tmp_path):
+    """Until its bench opens it."""
+    assert NOTHING_SAID == Desk(object()).book
