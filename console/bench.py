@@ -413,16 +413,27 @@ class Bench:
         return self.do(ask)
 
     def note(self, run: str, text: str, by: str) -> None:
-        """Write a note into a run's journal, or into the day's when `run` is empty."""
+        """Write a note into a run's journal, ended or not, or into the day's if `run` is empty."""
 
         def write() -> None:
-            if run:
-                self._live_run(run)
+            if run in self._live:
                 self._record(run, Noted(text, by), False)
+            elif run:
+                self._note_later(run, Noted(text, by))
             else:
                 self.log(Noted(text, by))
 
         self.do(write)
+
+    def _note_later(self, run: str, noted: Noted) -> None:
+        if run not in self.state.run_ids():
+            raise BadUsage(f"There is no run {run} here.", "See the runs: replug runs")
+        journal = Journal(self.state.journal(run), self.clock)
+        try:
+            journal.append(noted, durable=True)
+        finally:
+            journal.close()
+        self._tell({"grew": str(journal.path), "to": journal.size, "run": run})
 
     def _live_run(self, run: str) -> Live:
         if run not in self._live:

@@ -58,7 +58,7 @@ class RunPage(PracticeHands, Page):
 
     @property
     def run_in_hand(self) -> str:
-        return "" if self.view.ended else self._run_id
+        return self._run_id
 
     @property
     def port_in_hand(self) -> str:

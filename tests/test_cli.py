@@ -89,6 +89,18 @@ def test_a_port_has_a_name_for_every_command(tmp_path):
         assert made.replug("flows", "front left").returncode == 0
 
 
+def test_a_note_goes_into_the_record_it_is_meant_for(tmp_path):
+    """Of the day, or of a run that has ended."""
+    with place(tmp_path, "core-healthy") as made:
+        made.replug("run", "check", "1-1")
+        assert made.replug("note", "it hums").stdout == "The note is in the day's record.\n"
+        told = made.replug("note", "sent back", "--run", "last")
+        assert told.stdout == "The note is in the record of run 1.\n"
+        assert made.events()[-1]["text"] == "sent back"
+        assert made.replug("note", "  ").returncode == 2
+        assert made.replug("note", "x", "--run", "9").returncode == 2
+
+
 def test_a_run_on_a_device_marked_hands_off_is_refused(tmp_path):
     """A gate (5), before anything is sent; cleared, it is a device as any other."""
     with place(tmp_path, "core-healthy") as made:

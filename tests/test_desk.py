@@ -7,7 +7,7 @@ import pytest
 from console.desk import Desk
 from console.errors import BadUsage, GateClosed, NoSuchDevice, RecordError
 from console.events import Device
-from console.history import view_of
+from console.history import is_closed, view_of
 from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, read_ports, write_ports
 from console.run import Request
 from console.state import State
@@ -189,3 +189,29 @@ def test_a_run_that_waits_never_takes_a_marked_device(shop):
 def test_a_desk_begins_with_nothing_said(tmp_path):
     """Until its bench opens it."""
     assert NOTHING_SAID == Desk(object()).book
+
+
+# --- notes ------------------------------------------------------------------------------------
+
+
+def test_a_note_on_a_run_that_has_ended_stands_in_its_record(shop):
+    """After the verdict, which stays the verdict: no start closes that run again."""
+    run = shop.run("quick")
+    shop.ended(run)
+    shop.bench.note(run, "the customer's cable was bad", "ann")
+    view = view_of(shop.state, run)
+
+    assert ("noted", "ann: the customer's cable was bad") == (
+        view.said[-1].kind,
+        view.said[-1].sentence,
+    )
+    assert "repaired" == view.verdict
+    assert is_closed(shop.state.journal(run))
+
+
+def test_a_note_on_a_run_that_never_was_is_refused(shop):
+    """And leaves no folder behind."""
+    with pytest.raises(BadUsage, match="no run 7"):
+        shop.bench.note("7", "hm", "ann")
+
+    assert () == shop.state.run_ids()

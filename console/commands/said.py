@@ -9,6 +9,8 @@ from console.commands.words import say, technician
 from console.errors import BadUsage
 from console.state import State
 
+LONGEST_NOTE = 2000
+
 Given = argparse.Namespace
 
 
@@ -16,6 +18,24 @@ def must_be_text(name: str, value: str) -> None:
     """Raises BadUsage for bytes that no journal and no report could show."""
     if not value.isprintable():
         raise BadUsage(f"What {name} says is not plain text.", "Type it again.")
+
+
+def note(given: Given, state: State) -> int:
+    """Write a note into a run's record, or into the day's."""
+    from console.link import reach
+    from console.report import resolve_run
+
+    must_be_scenario(state)
+    text = given.text.strip()
+    must_be_text("TEXT", text)
+    if not 0 < len(text) <= LONGEST_NOTE:
+        raise BadUsage(f"A note has 1 to {LONGEST_NOTE} letters.", "Write it in several.")
+    run = resolve_run(state, given.run) if given.run else ""
+    link = reach(state)
+    link.ask("note", run=run, text=text, by=technician())
+    link.close()
+    say(f"The note is in the record of run {run}." if run else "The note is in the day's record.")
+    return 0
 
 
 def label(given: Given, state: State) -> int:
