@@ -128,6 +128,8 @@ def _record_words(words: Words[_Exact], both: _Exact) -> None:
     export.add_argument("run", metavar="RUN", help='its number, or "last"')
     export.add_argument("--format", choices=FORMATS, default="jsonl")
     export.add_argument("--to", metavar="FILE", help="instead of standard output")
+    ticket = _word(words, both, "ticket", record.ticket, "a run as 40 plain lines, to paste")
+    ticket.add_argument("run", metavar="RUN", help='its number, or "last"')
     vault = words.add_parser("vault", help="raw backups that hold keys", parents=[both])
     vault_words = vault.add_subparsers(metavar="WORD", required=True)
     _word(vault_words, both, "list", record.vault_list, "what lies in the vault").add_argument(

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("console.journal", "console.views", "console.bench_views", "console.run_views"),
         *("console.wording", "console.picture", "console.answers", "console.report"),
         *("console.history", "console.ports", "console.jobs", "console.ticket"),
+        *("console.strangers", "console.chapter", "console.markdown"),
     ),
     ("console.hardware", "console.flow", "console.guide", "console.protocols"),
     ("console.families",),

@@ -27,6 +27,7 @@ PLAIN_COMMANDS = (
     ("flows", "1-1"),
     ("runs",),
     ("log", "list"),
+    ("ticket", "last"),
     ("vault", "list"),
     ("bench", "status"),
     ("scenarios",),

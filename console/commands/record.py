@@ -36,6 +36,17 @@ def export(given: Given, state: State) -> int:
     return 0
 
 
+def ticket(given: Given, state: State) -> int:
+    """A run as a few plain lines, to paste into a forum or a ticket."""
+    from console import report
+    from console.chapter import read_whole
+    from console.ticket import ticket as lines
+
+    _, read = read_whole(state, report.resolve_run(state, given.run))
+    say(lines(read.records).rstrip("\n"))
+    return 0
+
+
 def _into(state: State, run_id: str, fmt: str, to: Path) -> Path:
     from console import report
 

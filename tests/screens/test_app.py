@@ -79,6 +79,9 @@ async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
         await sees(pilot, "R E P A I R E D")
         await pilot.press("e")
         await sees(pilot, "Exported")
+        await pilot.press("c")
+        await sees(pilot, "REPAIRED.")
+        await sees(pilot, "Ticket of run 1")
 
         assert feed.answers() == ["", "2243", "yes"]
         assert (bench.state.exports / "run-1.html").exists()
