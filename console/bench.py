@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -291,6 +291,7 @@ class Bench:
             self.log(self.desk.introduce(device))
         for device in found.changed:
             self.log(DeviceChanged(device))
+        self.desk.look_at_inboxes()
         if found.any:
             for live in self._live.values():
                 live.run.bus_changed()
@@ -334,6 +335,7 @@ class Bench:
             self.desk.must_be_ours(device)
             family, flow = pick_flow(request.flow, device, self.families)
         check_answers(request, flow)
+        request = replace(request, job=request.job or self.desk.introduce(device).job)
         self.must_be_free(device.port)
         before = predecessor(self.state, family.name, device, unit=family.unit)
         run = self._new_run_folder()

@@ -66,8 +66,13 @@ def introduce(
     device: Device, families: tuple[Family, ...], book: PortBook = NOTHING_SAID
 ) -> DevicePlugged:
     """The event for a device that was just seen: its facts, what they mean, what was said of it."""
-    mark = book.mark(device.port, unit_of(device, families))
-    return replace(_seen(device, families), label=book.label(device.port), mark=mark)
+    unit = unit_of(device, families)
+    return replace(
+        _seen(device, families),
+        label=book.label(device.port),
+        mark=book.mark(device.port, unit),
+        job=book.job(device.port, unit),
+    )
 
 
 def _seen(device: Device, families: tuple[Family, ...]) -> DevicePlugged:

@@ -127,6 +127,7 @@ class DevicePlugged:
     next: str = ""
     label: str = ""
     mark: str = ""
+    job: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,34 @@ class PortMarked:
     port: str
     mark: str
     by: str = ""
+
+
+@dataclass(frozen=True)
+class JobOpened:
+    """A work order was opened, or its customer's reference was told."""
+
+    job: str
+    customer: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceAssigned:
+    """What sits in a port belongs to a job from now on; to none where `job` is ""."""
+
+    port: str
+    job: str
+    name: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class FileArrived:
+    """A file was seen in a job's inbox; seen again with another size, it came anew."""
+
+    job: str
+    name: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -373,6 +402,9 @@ Event = (
     | DeviceUnplugged
     | PortLabelled
     | PortMarked
+    | JobOpened
+    | DeviceAssigned
+    | FileArrived
     | RunOpened
     | RunClosed
     | ScreenLost

@@ -10,14 +10,25 @@ from collections.abc import Iterator, Sequence
 
 from console.chapter import Chapter
 from console.events import RunEnded
-from console.views import RunView, clock_of
+from console.views import JobView, RunView, clock_of
 
 MARKUP = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&:@/-])")
 
 
-def book(chapters: Sequence[Chapter]) -> str:
-    """Every chapter, one after the other."""
-    return "\n".join(line for one in chapters for line in _chapter(one)) + "\n"
+def book(chapters: Sequence[Chapter], job: JobView | None = None) -> str:
+    """What was said of the job, then every chapter."""
+    head = _head(job) if job else ()
+    lines = (line for one in chapters for line in _chapter(one))
+    return "\n".join((*head, *lines)) + "\n"
+
+
+def _head(job: JobView) -> Iterator[str]:
+    yield from (f"# Job {escaped(job.job)}", "")
+    yield from (f"- Customer: {escaped(job.customer)}",) if job.customer else ()
+    yield from (f"- Device: {escaped(name)}" for name in job.devices)
+    yield from (f"- Note {clock_of(at)}: {escaped(text)}" for at, text in job.notes)
+    yield from (f"- File {escaped(file.name)}, {file.size} bytes" for file in job.files)
+    yield ""
 
 
 def escaped(text: str) -> str:

@@ -23,16 +23,25 @@ ANOTHER_NAME = re.compile(r"[0-9]+-[0-9.]+|[0-9a-fA-F]{4}:[0-9a-fA-F]{4}")
 
 @dataclass(frozen=True)
 class PortBook:
-    """`labels` are by port; `hands_off` are (port, unit)."""
+    """`labels` are by port; `hands_off` are (port, unit); `jobs` are by what place() gives."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     hands_off: frozenset[tuple[str, str]] = frozenset()
+    jobs: Mapping[str, str] = field(default_factory=dict)
 
     def label(self, port: str) -> str:
         return self.labels.get(port, "")
 
     def mark(self, port: str, unit: str) -> str:
         return HANDS_OFF if (port, unit) in self.hands_off else ""
+
+    def job(self, port: str, unit: str) -> str:
+        return self.jobs.get(place(port, unit), "")
+
+    def assigned(self, port: str, unit: str, job: str) -> PortBook:
+        """The book with the unit's job; "" takes it out of any."""
+        rest = {known: name for known, name in self.jobs.items() if known != place(port, unit)}
+        return replace(self, jobs={**rest, place(port, unit): job} if job else rest)
 
     def port_named(self, words: str) -> str:
         """The port with that label, or the words as they are."""
@@ -60,6 +69,11 @@ class PortBook:
         return replace(self, hands_off=self.hands_off - gone)
 
 
+def place(port: str, unit: str) -> str:
+    """What a job sticks to: the unit wherever it sits, or its port if nothing names it."""
+    return f"{port} {unit}" if ANOTHER_NAME.fullmatch(unit) else unit
+
+
 NOTHING_SAID = PortBook()
 
 
@@ -78,10 +92,13 @@ def read_ports(state: State) -> PortBook:
 
 def _from_fields(fields: Mapping[str, Any]) -> PortBook:
     labels = {str(port): str(label) for port, label in fields["labels"].items()}
-    return PortBook(labels, frozenset((str(port), str(unit)) for port, unit in fields["hands_off"]))
+    hands_off = frozenset((str(port), str(unit)) for port, unit in fields["hands_off"])
+    jobs = {str(unit): str(job) for unit, job in fields.get("jobs", {}).items()}
+    return PortBook(labels, hands_off, jobs)
 
 
 def write_ports(state: State, book: PortBook) -> None:
     """Keep the book. Raises NoRoom, NotWritable."""
-    fields = {"labels": book.labels, "hands_off": sorted(book.hands_off)}
+    marks = sorted(book.hands_off)
+    fields = {"labels": book.labels, "hands_off": marks, "jobs": book.jobs}
     write_private(state.ports, json.dumps(fields, indent=1).encode())

@@ -13,13 +13,15 @@ from pathlib import Path
 
 from console.chapter import SHOWN, Chapter, chapter, read_whole, with_predecessors
 from console.errors import BadUsage
+from console.jobs import known_job
+from console.journal import read_lines
 from console.markdown import book
 from console.state import State, write_private
 from console.strangers import lines_for_others
-from console.views import clock_of
+from console.views import JobView, RunView, clock_of
 from console.wording import plain
 
-__all__ = ["FORMATS", "SHOWN", "export", "export_runs", "export_to", "resolve_run"]
+__all__ = ["FORMATS", "SHOWN", "export", "export_job", "export_to", "resolve_run"]
 
 FORMATS = ("jsonl", "html", "md")
 
@@ -43,22 +45,46 @@ def export(state: State, run: str, fmt: str) -> bytes:
     return export_runs(state, with_predecessors(state, run), fmt)
 
 
-def export_runs(state: State, runs: Sequence[str], fmt: str) -> bytes:
-    """The report of these runs, in their order. Raises TornJournal."""
+def export_runs(state: State, runs: Sequence[str], fmt: str, job: JobView | None = None) -> bytes:
+    """The report of these runs, in their order, after what was said of their job.
+
+    Raises TornJournal.
+    """
     if fmt == "jsonl":
-        return b"".join(_journal(state, run) for run in runs)
+        head = _journal_of_job(state, job.job) if job and job.opened else b""
+        return head + b"".join(_journal(state, run) for run in runs)
     if fmt == "html":
-        return plain(_page([chapter(state, run) for run in runs])).encode()
+        return plain(_page([chapter(state, run) for run in runs], job)).encode()
     if fmt == "md":
-        return plain(book([chapter(state, run) for run in runs])).encode()
+        return plain(book([chapter(state, run) for run in runs], job)).encode()
     raise BadUsage(f"There is no format {fmt}.", f"There is: {', '.join(FORMATS)}.")
+
+
+def export_job(state: State, job: str, fmt: str) -> bytes:
+    """The report of a job: what was said of it, then its runs. Raises BadUsage, TornJournal."""
+    said, runs = known_job(state, job)
+    chains = (with_predecessors(state, view.run) for view in runs)
+    ids = dict.fromkeys(run for chain in chains for run in chain)
+    return export_runs(state, tuple(ids), fmt, said)
 
 
 def export_to(state: State, run: str, fmt: str, to: Path | None = None) -> Path:
     """Write the report into a file (by default in the state directory's exports); its path."""
-    path = to or state.exports / f"run-{run}.{fmt}"
-    write_private(path.absolute(), export(state, run, fmt))
+    return write_report(to or state.exports / f"run-{run}.{fmt}", export(state, run, fmt))
+
+
+def write_report(path: Path, data: bytes) -> Path:
+    """Write it whole, for this user alone; its absolute path. Raises NoRoom, NotWritable."""
+    write_private(path.absolute(), data)
     return path.absolute()
+
+
+def _journal_of_job(state: State, job: str) -> bytes:
+    try:
+        data = state.job(job).read_bytes()
+    except OSError:
+        return b""
+    return data[: read_lines(data).length]
 
 
 def _journal(state: State, run: str) -> bytes:
@@ -66,7 +92,7 @@ def _journal(state: State, run: str) -> bytes:
     return lines_for_others(data, read.records)
 
 
-def _page(chapters: Sequence[Chapter]) -> str:
+def _page(chapters: Sequence[Chapter], job: JobView | None) -> str:
     # Imported here: plain commands start without it.
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -78,4 +104,5 @@ def _page(chapters: Sequence[Chapter]) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("report.html")
-    return template.render(chapters=chapters, last=chapters[-1].run, clock_of=clock_of)
+    last = chapters[-1].run if chapters else RunView()
+    return template.render(chapters=chapters, job=job, last=last, clock_of=clock_of)

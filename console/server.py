@@ -131,6 +131,18 @@ class Connection:
     def _do_note(self, message: dict[str, Any]) -> None:
         self._server.bench.note(message["run"], message["text"], message["by"])
 
+    def _do_open_job(self, message: dict[str, Any]) -> None:
+        self._server.bench.desk.open_job(message["job"], message["customer"], message["by"])
+
+    def _do_assign(self, message: dict[str, Any]) -> str:
+        return self._server.bench.desk.assign(message["port"], message["job"], message["by"])
+
+    def _do_note_job(self, message: dict[str, Any]) -> None:
+        self._server.bench.desk.note_job(message["job"], message["text"], message["by"])
+
+    def _do_look(self, _message: dict[str, Any]) -> None:
+        self._server.bench.look_again()
+
     def _do_label(self, message: dict[str, Any]) -> str:
         return self._server.bench.desk.label(message["port"], message["label"], message["by"])
 

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 NOTE = "note"
 LABEL = "label of port "
+JOB = "job of port "
 
 
 class Page(Screen[None], inherit_bindings=False):
@@ -160,7 +161,7 @@ class Page(Screen[None], inherit_bindings=False):
 
     def action_back(self) -> None:
         """Out of the field first, then out of the screen."""
-        if self.answer.about.startswith((NOTE, LABEL)):
+        if self.answer.about.startswith((NOTE, LABEL, JOB)):
             self.close_note()
         elif self.focused is not None:
             self.set_focus(None)

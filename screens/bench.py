@@ -11,14 +11,16 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
+from console.jobs import job_lines, known_job, scp_line
 from console.views import Row
 from screens import bench_page
-from screens.base import LABEL, Page
+from screens.base import JOB, LABEL, Page
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
+from screens.text import TextPage
 
 PANES = ("table", "detail", "lately")
 
@@ -37,6 +39,7 @@ class BenchPage(PracticeHands, Page):
         Binding("f", "flows", "flows"),
         Binding("e", "export", "export the last run of this port"),
         Binding("l", "label", "label the port"),
+        Binding("j", "job", "the job of what sits here"),
         Binding("m", "mark", "mark hands off, or clear that"),
         Binding("p", "practice", "practice hardware"),
         *PRACTICE_KEYS,
@@ -141,14 +144,60 @@ class BenchPage(PracticeHands, Page):
         else:
             self.say("Plug something in first, then name its port.")
 
+    def action_job(self) -> None:
+        """A field for the job of what sits in the port in hand."""
+        port = self.look.port
+        device = self.shot.device(port)
+        if device is None:
+            self.say("Nothing sits in this port. Its job follows the device, not the port.")
+            return
+        now = f" (Enter: show {device.job}; -: none)" if device.job else ""
+        self.answer.open(f"{JOB}{port}", f"job of port {port}{now}")
+
     def take_answer(self, about: str, words: str) -> None:
         self.answer.close()
-        feed, port, label = self.console_app.feed, about.removeprefix(LABEL), words.strip()
+        if about.startswith(JOB):
+            self._take_job(about.removeprefix(JOB), words.strip())
+        else:
+            self._take_label(about.removeprefix(LABEL), words.strip())
+
+    def _take_label(self, port: str, label: str) -> None:
+        feed = self.console_app.feed
         said = f"Port {port} is called {label} now." if label else f"Port {port} has no label now."
         self.send(
             lambda: feed.ask("label", port=port, label=label, by=feed.by),
             lambda _: self.say(said),
         )
+
+    def _take_job(self, port: str, words: str) -> None:
+        device = self.shot.device(port)
+        if words:
+            self._assign(port, "" if words == "-" else words)
+        elif device is not None and device.job:
+            self._show_job(device.job)
+        else:
+            self.say("No job was named.")
+
+    def _assign(self, port: str, job: str) -> None:
+        feed, place = self.console_app.feed, self.place(port)
+        said = f"{place} belongs to job {job} now. j, then Enter shows it and its inbox."
+        self.send(
+            lambda: feed.ask("assign", port=port, job=job, by=feed.by),
+            lambda _: self.say(said if job else f"{place} belongs to no job now."),
+        )
+
+    def _show_job(self, job: str) -> None:
+        feed, host = self.console_app.feed, self.shot.host
+
+        def read() -> str:
+            feed.ask("look")
+            said, runs = known_job(feed.state, job)
+            return "\n".join(job_lines(said, runs, scp_line(feed.state, job, feed.by, host)))
+
+        self.send(read, lambda words: self._show_text(f"Job {job}", words))
+
+    def _show_text(self, heading: str, words: str) -> None:
+        self.app.push_screen(TextPage(heading, words))
 
     def action_mark(self) -> None:
         """Hands off what sits in the port in hand, or not any more."""

@@ -94,12 +94,32 @@ def test_a_note_goes_into_the_record_it_is_meant_for(tmp_path):
     """Of the day, or of a run that has ended."""
     with place(tmp_path, "core-healthy") as made:
         made.replug("run", "check", "1-1")
-        assert made.replug("note", "it hums").stdout == "The note is in the day's record.\n"
+        assert made.replug("note", "it hums").stdout == "The note is in the record of the day.\n"
         told = made.replug("note", "sent back", "--run", "last")
         assert told.stdout == "The note is in the record of run 1.\n"
         assert made.events()[-1]["text"] == "sent back"
         assert made.replug("note", "  ").returncode == 2
         assert made.replug("note", "x", "--run", "9").returncode == 2
+
+
+def test_a_job_is_opened_filled_shown_and_exported(tmp_path):
+    """Device, run, note and file, and the line that sends it more."""
+    with place(tmp_path, "core-healthy") as made:
+        opened = made.replug("job", "open", "2243", "--customer", "Miller")
+        inbox = made.state.job_inbox("2243")
+        assert f":{inbox}/" in opened.stdout
+        made.replug("job", "add", "2243", "1-1")
+        made.replug("run", "check", "1-1")
+        made.replug("note", "rings at two", "--job", "2243")
+        (inbox / "image.bin").write_bytes(b"123")
+        shown = made.replug("job", "show", "2243").stdout
+        for words in ("Miller", "Run 1 ", "rings at two", "image.bin, 3 bytes", "scp FILE"):
+            assert words in shown
+        assert [("2243", ["1"])] == [(j["job"], j["runs"]) for j in made.json("job", "list")]
+        exported = made.replug("log", "export", "--job", "2243", "--format", "md")
+        assert "# Job 2243" in exported.stdout
+        assert made.replug("log", "export").returncode == 2
+        assert made.replug("job", "show", "9").returncode == 2
 
 
 def test_a_run_on_a_device_marked_hands_off_is_refused(tmp_path):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from console.desk import Desk
 from console.errors import BadUsage, GateClosed, NoSuchDevice, RecordError
-from console.events import Device
+from console.events import Device, FileArrived
 from console.history import is_closed, view_of
+from console.jobs import job_ids, job_of, known_job
+from console.journal import replay
 from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, read_ports, write_ports
+from console.report import export_job
 from console.run import Request
 from console.state import State
 from console.views import rows
@@ -215,3 +220,106 @@ def test_a_note_on_a_run_that_never_was_is_refused(shop):
         shop.bench.note("7", "hm", "ann")
 
     assert () == shop.state.run_ids()
+
+
+# --- jobs -------------------------------------------------------------------------------------
+
+
+def test_a_device_belongs_to_its_job_and_so_do_its_runs(shop):
+    """Given once; the row shows it, and a run that names no job has it."""
+    assert "1-1" == shop.bench.desk.assign("A", "2243", "ann")
+    run = shop.run("quick")
+    shop.ended(run)
+
+    assert ["2243", ""] == [row.job for row in rows(shop.bench.view(), {})]
+    assert "2243" == view_of(shop.state, run).job
+    said, (view,) = known_job(shop.state, "2243")
+    assert ("2243", ("Scale  A",), run) == (said.job, said.devices, view.run)
+
+
+def test_a_job_goes_with_its_unit_to_another_port_and_to_another_day(tmp_path):
+    """A serial names it; nothing but a port names a unit without one."""
+    nameless = Device("1-2", "v2", "0a0a", "0001")
+    with floor(tmp_path, LEFT, nameless) as first:
+        first.bench.desk.assign("1-1", "2243", "ann")
+        first.bench.desk.assign("1-2", "2244", "ann")
+    moved = (Device("1-5", "v8", "0a0a", "0001", "A"), Device("1-6", "v9", "0a0a", "0001"))
+    with floor(tmp_path, *moved) as second:
+        assert ("2243", "") == (at(second, "1-5").job, at(second, "1-6").job)
+        second.bench.desk.assign("1-5", "", "ann")
+        assert "" == at(second, "1-5").job
+
+
+@pytest.mark.parametrize("job", ["", "../x", "a/b", ".hidden", "x" * 41, "a b", "a\x1b"])
+def test_what_cannot_name_a_folder_is_no_job(shop, job):
+    """Its inbox is a folder of that name."""
+    with pytest.raises(BadUsage):
+        shop.bench.desk.open_job(job, "", "ann")
+
+
+def test_a_note_in_a_job_opens_it(shop):
+    """Its customer may be told later; it is one job all the same."""
+    shop.bench.desk.note_job("2243", "rings at two", "ann")
+    shop.bench.desk.open_job("2243", "Miller", "bob")
+    shop.bench.desk.open_job("2243", "", "bob")
+    said = job_of(shop.state, "2243")
+
+    assert ("Miller", "ann", "ann: rings at two") == (said.customer, said.by, said.notes[0][1])
+    assert ("2243",) == job_ids(shop.state)
+    assert 3 == len(replay(shop.state.job("2243")).records)
+
+
+def test_a_file_that_came_for_a_job_is_announced_once(shop):
+    """At the bench's next look; and again when it came anew."""
+    shop.bench.desk.open_job("2243", "", "ann")
+    file = shop.state.job_inbox("2243") / "firmware.bin"
+    file.write_bytes(b"12345")
+    shop.bench.look_again()
+    shop.bench.look_again()
+    file.write_bytes(b"1234567")
+    told = [past.text for past in shop.bench.view().lately if "file" in past.text]
+
+    assert [f"file for job 2243: firmware.bin, {n} bytes" for n in (5, 7)] == told
+    assert (FileArrived("2243", "firmware.bin", 7),) == job_of(shop.state, "2243").files
+
+
+def test_links_and_hidden_files_are_no_arrivals(shop):
+    """scp makes neither; whoever did gets no further."""
+    shop.bench.desk.open_job("2243", "", "ann")
+    (shop.state.job_inbox("2243") / "passwd").symlink_to("/etc/passwd")
+    (shop.state.job_inbox("2243") / ".x").write_bytes(b"")
+    shop.bench.look_again()
+
+    assert () == job_of(shop.state, "2243").files
+
+
+def test_a_file_is_not_announced_again_by_the_next_bench(tmp_path):
+    """The job's own record knows it."""
+    with floor(tmp_path) as first:
+        first.bench.desk.open_job("2243", "", "ann")
+        (first.state.job_inbox("2243") / "a").write_bytes(b"1")
+        first.bench.look_again()
+    with floor(tmp_path) as second:
+        assert not [past for past in second.bench.view().lately if "file" in past.text]
+
+
+def test_a_job_is_exported_whole(shop):
+    """What was said of it, then every run, in each format."""
+    shop.bench.desk.open_job("2243", "Miller <b>", "ann")
+    shop.bench.desk.assign("1-1", "2243", "ann")
+    shop.bench.desk.note_job("2243", "rings at two", "ann")
+    for _ in range(2):
+        shop.ended(shop.run("quick"))
+    shop.ended(shop.run("quick", "1-2"))
+    lines = [json.loads(line) for line in export_job(shop.state, "2243", "jsonl").splitlines()]
+    html = export_job(shop.state, "2243", "html").decode()
+    text = export_job(shop.state, "2243", "md").decode()
+
+    assert ["JobOpened", "RunStarted", "RunStarted"] == [
+        line["event"] for line in lines if line["n"] == 1
+    ]
+    assert "Miller &lt;b&gt;" in html
+    assert "Miller \\<b\\>" in text
+    assert (2, 2) == (html.count("<h2>Verdict"), text.count("## Verdict"))
+    with pytest.raises(BadUsage, match="no job 9"):
+        export_job(shop.state, "9", "html")

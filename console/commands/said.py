@@ -30,11 +30,17 @@ def note(given: Given, state: State) -> int:
     must_be_text("TEXT", text)
     if not 0 < len(text) <= LONGEST_NOTE:
         raise BadUsage(f"A note has 1 to {LONGEST_NOTE} letters.", "Write it in several.")
+    if given.run and given.job:
+        raise BadUsage("A run and a job are named.", "Leave one of them out.")
     run = resolve_run(state, given.run) if given.run else ""
     link = reach(state)
-    link.ask("note", run=run, text=text, by=technician())
+    if given.job:
+        link.ask("note_job", job=given.job, text=text, by=technician())
+    else:
+        link.ask("note", run=run, text=text, by=technician())
     link.close()
-    say(f"The note is in the record of run {run}." if run else "The note is in the day's record.")
+    of = f"of job {given.job}" if given.job else f"of run {run}" if run else "of the day"
+    say(f"The note is in the record {of}.")
     return 0
 
 

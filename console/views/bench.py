@@ -11,9 +11,12 @@ from console.events import (
     BusChanged,
     DayTurned,
     Device,
+    DeviceAssigned,
     DeviceChanged,
     DevicePlugged,
     DeviceUnplugged,
+    FileArrived,
+    JobOpened,
     Node,
     Noted,
     PortLabelled,
@@ -53,6 +56,7 @@ class DeviceView:
     here: bool
     visit: str
     mark: str = ""
+    job: str = ""
 
     @property
     def may_open(self) -> bool:
@@ -150,6 +154,20 @@ def _fold_said(view: BenchView, record: Record) -> BenchView:
             view = replace(view, devices=_with(view, port, mark=mark))
             return _lately(view, record, port, f"marked {mark}" if mark else "not hands off now")
         case _:
+            return _fold_jobs(view, record)
+
+
+def _fold_jobs(view: BenchView, record: Record) -> BenchView:
+    match record.event:
+        case JobOpened(job, customer):
+            of = f" for {customer}" if customer else ""
+            return _lately(view, record, "", f"job {job} opened{of}")
+        case DeviceAssigned(port, job):
+            view = replace(view, devices=_with(view, port, job=job))
+            return _lately(view, record, port, f"belongs to {f'job {job}' if job else 'no job'}")
+        case FileArrived(job, name, size):
+            return _lately(view, record, "", f"file for job {job}: {name}, {size} bytes")
+        case _:
             return view
 
 
@@ -209,6 +227,7 @@ def device_view(event: DevicePlugged, since: str) -> DeviceView:
         True,
         device.visit,
         event.mark,
+        event.job,
     )
 
 
@@ -297,7 +316,7 @@ def _row(number: int, device: DeviceView, run: RunView | None) -> Row:
         device.label,
         name,
         device.shown if device.here else "away",
-        run.job if run else "",
+        (run.job if run else "") or device.job,
         mark,
         what,
         run.run if run else "",

@@ -80,6 +80,10 @@ class BenchFeed:
                 return self.bench.stop_run(fields["run"], fields["by"])
             case "label":
                 return self.bench.desk.label(fields["port"], fields["label"], fields["by"])
+            case "assign":
+                return self.bench.desk.assign(fields["port"], fields["job"], fields["by"])
+            case "look":
+                return self.bench.look_again()
             case "mark":
                 off, by = fields["hands_off"], fields["by"]
                 return self.bench.desk.mark(fields["port"], hands_off=off, by=by)

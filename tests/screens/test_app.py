@@ -71,6 +71,24 @@ async def test_a_device_is_marked_hands_off_on_the_bench(tmp_path):
         await sees(pilot, ">1")
 
 
+async def test_a_device_gets_its_job_on_the_bench(tmp_path):
+    """j and a number; then j and Enter shows the job, with the line that sends it a file."""
+    async with shown(tmp_path) as (pilot, _, bench):
+        await pilot.press("j")
+        await types(pilot, "2243")
+        await sees(pilot, "belongs to job 2243 now")
+        (bench.state.job_inbox("2243") / "image.bin").write_bytes(b"123")
+        await pilot.press("j")
+        await types(pilot, "")
+        await sees(pilot, "File image.bin, 3 bytes")
+        assert "scpFILEtest@repair-2:" in "".join(seen(pilot.app).split())
+        await pilot.press("escape")
+        await sees(pilot, "file for job 2243: image.bin")
+        await pilot.press("j")
+        await types(pilot, "-")
+        await sees(pilot, "belongs to no job now")
+
+
 async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
     """From plugged in to the verdict, and the record is exported."""
     async with shown(tmp_path) as (pilot, feed, bench):
