@@ -12,7 +12,10 @@ from console.errors import NoSuchDevice, NoSuchFlow
 from console.events import Device, DevicePlugged, PlannedStep
 from console.families import Family
 from console.flow import Flow
+from console.generic import GENERIC
 from console.ports import NOTHING_SAID, PortBook
+
+NOT_KNOWN = "No family here knows this device; its connection can be checked all the same."
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,15 @@ def _seen(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
 
 
 def card(device: Device, families: tuple[Family, ...], book: PortBook = NOTHING_SAID) -> DeviceCard:
-    """The device's card; a device nobody knows has no flows, nor one marked hands off."""
+    """The device's card; any has the generic check, but for one marked hands off."""
     seen = introduce(device, families, book)
     if seen.mark:
         about = "Marked hands off: nothing is sent to it, whoever asks."
         return DeviceCard(device.port, seen.name, seen.shown, about, seen.next, (), seen.mark)
     known = families_of(device, families)
     modes = [family.mode_of(device) for family in known]
-    flows = tuple(flow_card(family, flow) for family in known for flow in family.flows)
-    about = next((mode.about for mode in modes if mode), "No family here knows this device.")
+    flows = tuple(flow_card(family, flow) for family in (*known, GENERIC) for flow in family.flows)
+    about = next((mode.about for mode in modes if mode), NOT_KNOWN)
     return DeviceCard(device.port, seen.name, seen.shown, about, seen.next, flows)
 
 
@@ -144,7 +147,7 @@ def pick_device(words: str, devices: tuple[Device, ...], book: PortBook = NOTHIN
 def pick_flow(words: str, device: Device, families: tuple[Family, ...]) -> tuple[Family, Flow]:
     """The flow named family.flow, if the device has it. Raises NoSuchFlow."""
     name, _, wanted = words.partition(".")
-    for family in families_of(device, families):
+    for family in (*families_of(device, families), GENERIC):
         if family.name == name:
             return family, family.flow(wanted)
     raise NoSuchFlow(f"There is no flow {words} for the device on port {device.port}.")

@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("console.hardware", "console.flow", "console.guide", "console.protocols"),
     ("console.families",),
+    ("console.generic",),
     ("console.cards", "console.run", "console.desk", "console.bench", "console.practice"),
     ("console.server", "console.link", "console.following", "console.cli", "console.commands"),
     ("screens",),

@@ -165,7 +165,9 @@ def test_a_device_is_named_by_its_port_its_serial_or_its_ids(bench, words):
     """All three mean the same one."""
     flows = bench.json("flows", words)
 
-    assert [flow["id"] for flow in flows] == [f"particle.{flow.name}" for flow in FAMILY.flows]
+    own = [f"particle.{flow.name}" for flow in FAMILY.flows]
+
+    assert [flow["id"] for flow in flows] == [*own, "generic.check"]
 
 
 def test_flows_say_what_will_be_asked(bench):

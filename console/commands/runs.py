@@ -94,6 +94,8 @@ def flow_of(card: dict[str, Any], words: str) -> dict[str, Any]:
     matches = [
         flow for flow in card["flows"] if words in (flow["id"], flow["id"].partition(".")[2])
     ]
+    own = [flow for flow in matches if not flow["id"].startswith("generic.")]
+    matches = own or matches  # what the family knows of it goes before what anybody can see
     if len(matches) == 1:
         return dict(matches[0])
     known = ", ".join(flow["id"] for flow in card["flows"])
