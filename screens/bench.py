@@ -11,7 +11,10 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
+from console.again import same_again, still_asked
+from console.errors import NoSuchFlow
 from console.jobs import job_lines, known_job, scp_line
+from console.run import Request
 from console.views import Row
 from screens import bench_page
 from screens.base import JOB, LABEL, Page
@@ -39,6 +42,7 @@ class BenchPage(PracticeHands, Page):
         Binding("f", "flows", "flows"),
         Binding("e", "export", "export the last run of this port"),
         Binding("l", "label", "label the port"),
+        Binding("full_stop", "again", "the same again on the port in hand"),
         Binding("j", "job", "the job of what sits here"),
         Binding("m", "mark", "mark hands off, or clear that"),
         Binding("p", "practice", "practice hardware"),
@@ -48,6 +52,7 @@ class BenchPage(PracticeHands, Page):
     def __init__(self) -> None:
         super().__init__()
         self._look = BenchLook()
+        self._again_on = ""
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -212,6 +217,36 @@ class BenchPage(PracticeHands, Page):
             lambda: feed.ask("mark", port=port, hands_off=wanted, by=feed.by),
             lambda _: self.say(said),
         )
+
+    def action_again(self) -> None:
+        """Say what would be done again, and where; the second time it starts."""
+        port, card = self.look.port, self.shot.cards.get(self.look.port)
+        done = [run for run in self.shot.runs.values() if run.ended is not None and run.run]
+        device = self.shot.device(port)
+        if not done or card is None or device is None or not device.here:
+            self.say("Nothing to do again: no run has ended while this screen was open.")
+            return
+        view = max(done, key=lambda run: int(run.run))
+        try:
+            wish = same_again(view, card, self.console_app.feed.by, device.job)
+            asked = ", ".join(still_asked(view, card)) or "nothing"
+        except NoSuchFlow as error:
+            self.say(f"{error.sentence} It was the last run here.")
+            return
+        if self._again_on != f"{port} {view.run}":
+            self._again_on = f"{port} {view.run}"
+            where = f"{self.place(port)}{f', job {wish.job}' if wish.job else ''}"
+            self.say(f"{view.title} again on {where}? It asks {asked}. Press . again.")
+        else:
+            self._again_on = ""
+            self._start(wish)
+
+    def _start(self, wish: Request) -> None:
+        feed = self.console_app.feed
+        self.send(lambda: feed.start_run(wish), self._show_run)
+
+    def _show_run(self, run: str) -> None:
+        self.app.push_screen(RunPage(run))
 
     # --- practice -----------------------------------------------------------------------------
 

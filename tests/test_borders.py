@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("console.families",),
     ("console.generic",),
     ("console.cards", "console.run", "console.desk", "console.bench", "console.practice"),
+    ("console.again",),
     ("console.server", "console.link", "console.following", "console.cli", "console.commands"),
     ("screens",),
 )

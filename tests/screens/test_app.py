@@ -71,6 +71,22 @@ async def test_a_device_is_marked_hands_off_on_the_bench(tmp_path):
         await sees(pilot, ">1")
 
 
+async def test_the_same_again_says_what_it_will_ask_and_starts_at_the_second_time(tmp_path):
+    """One stray key starts nothing; what was answered for the unit before is not asked again."""
+    async with shown(tmp_path, "core-healthy") as (pilot, feed, _):
+        await pilot.press("full_stop")
+        await sees(pilot, "Nothing to do again")
+        await pilot.press("f", "1", "s")
+        await sees(pilot, "N O")
+        await pilot.press("escape", "full_stop")
+        await sees(pilot, "Check the keys again on port 1-1? It asks nothing.")
+        await pilot.press("full_stop")
+        await sees(pilot, "run 2")
+        await sees(pilot, "N O")
+
+        assert [do for do, _ in feed.asked] == ["run", "run"]
+
+
 async def test_a_device_gets_its_job_on_the_bench(tmp_path):
     """j and a number; then j and Enter shows the job, with the line that sends it a file."""
     async with shown(tmp_path) as (pilot, _, bench):
