@@ -12,13 +12,14 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from console import __version__
 from console.cards import DeviceCard, card, flow_named, introduce, pick_device, pick_flow
 from console.clock import Clock
+from console.desk import Desk
 from console.errors import (
     BadUsage,
     ConsoleError,
@@ -93,6 +94,7 @@ class Bench:
         self._journal: Journal | None = None
         self._day = ""
         self._view = BenchView()
+        self.desk = Desk(self)
 
     # --- the owner thread ----------------------------------------------------------------
 
@@ -101,7 +103,11 @@ class Bench:
         interrupted = close_interrupted(self.state, self.clock)
         self._open_day()
         for run, ended in interrupted:
-            self._log(RunClosed(run, "interrupted", ended.sentence))
+            self.log(RunClosed(run, "interrupted", ended.sentence))
+        try:
+            self.desk.open()
+        except RecordError as error:
+            self.log(BusChanged("ports", f"{error.sentence} {error.advice}"))
         self._owner = threading.Thread(target=self._own, name="owner", daemon=True)
         self._owner.start()
         threading.Thread(target=self._look, name="eyes", daemon=True).start()
@@ -116,7 +122,7 @@ class Bench:
         self._inbox.put(None)
 
     def _close_day(self, reason: str) -> None:
-        self._log(BenchStopped(reason))
+        self.log(BenchStopped(reason))
         if self._journal is not None:
             self._journal.close()
 
@@ -163,8 +169,8 @@ class Bench:
 
     def _day_turned(self) -> DayTurned:
         runs = (live.view for live in self._live.values())
-        here = tuple(introduce(device, self.families) for device in self._devices)
-        away = tuple(introduce(device, self.families) for device in self._gone.values())
+        here = tuple(map(self.desk.introduce, self._devices))
+        away = tuple(map(self.desk.introduce, self._gone.values()))
         known = {device.port: device.since for device in self._view.devices}
         return DayTurned(
             __version__,
@@ -177,7 +183,8 @@ class Bench:
             tuple(BusChanged(bus, state) for bus, state in self._view.troubles.items()),
         )
 
-    def _log(self, event: Event) -> None:
+    def log(self, event: Event) -> None:
+        """Write into the day's journal (owner thread)."""
         if self._today() != self._day:
             try:
                 self._open_day()
@@ -235,13 +242,13 @@ class Bench:
 
         def came() -> None:
             if self._view.lost_at:
-                self._log(ScreenBack(screen, self._view.lost_at))
+                self.log(ScreenBack(screen, self._view.lost_at))
 
         self.do(came)
 
     def screen_lost(self, screen: str) -> None:
         """A screen's connection broke without a goodbye."""
-        self.do(lambda: self._log(ScreenLost(screen)))
+        self.do(lambda: self.log(ScreenLost(screen)))
 
     # --- devices -------------------------------------------------------------------------
 
@@ -250,10 +257,12 @@ class Bench:
         return self._devices
 
     def ports_of_others(self, run: str) -> frozenset[str]:
-        """The ports that other runs than this one work on."""
-        return self.do(
-            lambda: frozenset(live.view.port for other, live in self._live.items() if other != run)
-        )
+        """The ports that other runs than this one work on, and those marked hands off."""
+        return self.do(lambda: self._ports_of_others(run))
+
+    def _ports_of_others(self, run: str) -> frozenset[str]:
+        theirs = {live.view.port for other, live in self._live.items() if other != run}
+        return self.desk.marked_ports() | theirs
 
     def look_again(self) -> None:
         """Have the bus scanned; returns when what was missed is settled."""
@@ -278,17 +287,18 @@ class Bench:
         found = changes(self._devices, devices)
         for bus, state in troubles.items():
             if state != self._view.troubles.get(bus, ""):
-                self._log(BusChanged(bus, state))
+                self.log(BusChanged(bus, state))
         self._devices = devices
         for device in found.left:
             self._gone[device.port] = device
             name = introduce(device, self.families).name
-            self._log(DeviceUnplugged(device.port, device.visit, name))
+            self.log(DeviceUnplugged(device.port, device.visit, name))
         for device in found.came:
             self._gone.pop(device.port, None)
-            self._log(introduce(device, self.families))
+            self.log(self.desk.introduce(device))
         for device in found.changed:
-            self._log(DeviceChanged(device))
+            self.log(DeviceChanged(device))
+        self.desk.look_at_inboxes()
         if found.any:
             for live in self._live.values():
                 live.run.bus_changed()
@@ -301,14 +311,15 @@ class Bench:
     def describe(self, words: str) -> DeviceCard:
         """The card of one device. Raises NoSuchDevice."""
         self.look_again()
-        return self.do(lambda: card(self._pick(words), self.families))
+        return self.do(lambda: card(self._pick(words), self.families, self.desk.book))
 
     def _pick(self, words: str) -> Device:
         try:
-            return pick_device(words, self._devices)
+            return pick_device(words, self._devices, self.desk.book)
         except NoSuchDevice:
-            if words in self._gone:
-                return self._gone[words]
+            port = self.desk.book.port_named(words)
+            if port in self._gone:
+                return self._gone[port]
             raise
 
     # --- runs ----------------------------------------------------------------------------
@@ -328,9 +339,11 @@ class Bench:
             family, flow = flow_named(request.flow, self.families)
         else:
             device = self._pick(request.device)
+            self.desk.must_be_ours(device)
             family, flow = pick_flow(request.flow, device, self.families)
         check_answers(request, flow)
-        self._must_be_free(device.port)
+        request = replace(request, job=request.job or self.desk.introduce(device).job)
+        self.must_be_free(device.port)
         before = predecessor(self.state, family.name, device, unit=family.unit)
         run = self._new_run_folder()
         performed = Run(run, request, family, flow, device, self)
@@ -342,11 +355,12 @@ class Bench:
         except RecordError:
             self._let_go(run)
             raise
-        self._log(RunOpened(run, started.flow, device.port, request.job))
+        self.log(RunOpened(run, started.flow, device.port, request.job))
         performed.start()
         return run
 
-    def _must_be_free(self, port: str) -> None:
+    def must_be_free(self, port: str) -> None:
+        """Raises GateClosed if a run goes on on that port (owner thread)."""
         for live in self._live.values():
             if live.view.port == port:
                 where = f"port {port}" if port else "a device that is not shown"
@@ -408,16 +422,27 @@ class Bench:
         return self.do(ask)
 
     def note(self, run: str, text: str, by: str) -> None:
-        """Write a note into a run's journal, or into the day's when `run` is empty."""
+        """Write a note into a run's journal, ended or not, or into the day's if `run` is empty."""
 
         def write() -> None:
-            if run:
-                self._live_run(run)
+            if run in self._live:
                 self._record(run, Noted(text, by), False)
+            elif run:
+                self._note_later(run, Noted(text, by))
             else:
-                self._log(Noted(text, by))
+                self.log(Noted(text, by))
 
         self.do(write)
+
+    def _note_later(self, run: str, noted: Noted) -> None:
+        if run not in self.state.run_ids():
+            raise BadUsage(f"There is no run {run} here.", "See the runs: replug runs")
+        journal = Journal(self.state.journal(run), self.clock)
+        try:
+            journal.append(noted, durable=True)
+        finally:
+            journal.close()
+        self._tell({"grew": str(journal.path), "to": journal.size, "run": run})
 
     def _live_run(self, run: str) -> Live:
         if run not in self._live:
@@ -434,7 +459,7 @@ class Bench:
         except ConsoleError as error:
             print(f"run {run}: {error.sentence}", file=sys.stderr, flush=True)  # noqa: T201 - its log
         self._let_go(run)
-        self._log(RunClosed(run, ended.verdict, ended.sentence))
+        self.log(RunClosed(run, ended.verdict, ended.sentence))
         self._tell({"ended": run})
 
     def _let_go(self, run: str) -> None:

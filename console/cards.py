@@ -6,15 +6,19 @@ command line (DEVICE, FLOW) find what they mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from console.errors import NoSuchDevice, NoSuchFlow
 from console.events import Device, DevicePlugged, PlannedStep
+from console.generic import GENERIC
+from console.ports import NOTHING_SAID, PortBook
 
 if TYPE_CHECKING:
     from console.families import Family
     from console.flow import Flow
+
+NOT_KNOWN = "No family here knows this device; its connection can be checked all the same."
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class DeviceCard:
     about: str
     next: str
     flows: tuple[FlowCard, ...]
+    mark: str = ""
 
 
 def families_of(device: Device, families: tuple[Family, ...]) -> tuple[Family, ...]:
@@ -57,8 +62,26 @@ def families_of(device: Device, families: tuple[Family, ...]) -> tuple[Family, .
     return tuple(family for family in families if family.mode_of(device) is not None)
 
 
-def introduce(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
-    """The event for a device that was just seen: its facts and what they mean."""
+def unit_of(device: Device, families: tuple[Family, ...]) -> str:
+    """What names this very unit, as far as anything does."""
+    names = (family.unit(device) for family in families_of(device, families))
+    return next(filter(None, names), device.serial) or f"{device.vid}:{device.pid}"
+
+
+def introduce(
+    device: Device, families: tuple[Family, ...], book: PortBook = NOTHING_SAID
+) -> DevicePlugged:
+    """The event for a device that was just seen: its facts, what they mean, what was said of it."""
+    unit = unit_of(device, families)
+    return replace(
+        _seen(device, families),
+        label=book.label(device.port),
+        mark=book.mark(device.port, unit),
+        job=book.job(device.port, unit),
+    )
+
+
+def _seen(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
     known = families_of(device, families)
     if not device.visit:
         return DevicePlugged(device, (), "", "a device that is not shown", "", "")
@@ -72,13 +95,16 @@ def introduce(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
     return DevicePlugged(device, names, mode.name, name, mode.shown, mode.next)
 
 
-def card(device: Device, families: tuple[Family, ...]) -> DeviceCard:
-    """The device's card; a device nobody knows has no flows."""
-    seen = introduce(device, families)
+def card(device: Device, families: tuple[Family, ...], book: PortBook = NOTHING_SAID) -> DeviceCard:
+    """The device's card; any has the generic check, but for one marked hands off."""
+    seen = introduce(device, families, book)
+    if seen.mark:
+        about = "Marked hands off: nothing is sent to it, whoever asks."
+        return DeviceCard(device.port, seen.name, seen.shown, about, seen.next, (), seen.mark)
     known = families_of(device, families)
     modes = [family.mode_of(device) for family in known]
-    flows = tuple(flow_card(family, flow) for family in known for flow in family.flows)
-    about = next((mode.about for mode in modes if mode), "No family here knows this device.")
+    flows = tuple(flow_card(family, flow) for family in (*known, GENERIC) for flow in family.flows)
+    about = next((mode.about for mode in modes if mode), NOT_KNOWN)
     return DeviceCard(device.port, seen.name, seen.shown, about, seen.next, flows)
 
 
@@ -99,14 +125,18 @@ def flow_card(family: Family, flow: Flow) -> FlowCard:
     )
 
 
-def pick_device(words: str, devices: tuple[Device, ...]) -> Device:
-    """The one device meant by a port path, a serial, or VID:PID. Raises NoSuchDevice."""
+def pick_device(words: str, devices: tuple[Device, ...], book: PortBook = NOTHING_SAID) -> Device:
+    """The one device meant by a port path, a serial, VID:PID, or its port's label.
+
+    Raises NoSuchDevice.
+    """
     by_port = [device for device in devices if device.port == words]
     if by_port:
         return by_port[0]
     by_serial = [device for device in devices if device.serial and device.serial == words]
     ids = words.lower()
     matches = by_serial or [device for device in devices if f"{device.vid}:{device.pid}" == ids]
+    matches = matches or [device for device in devices if book.label(device.port) == words != ""]
     if len(matches) == 1:
         return matches[0]
     if not matches:
@@ -120,7 +150,7 @@ def pick_device(words: str, devices: tuple[Device, ...]) -> Device:
 def pick_flow(words: str, device: Device, families: tuple[Family, ...]) -> tuple[Family, Flow]:
     """The flow named family.flow, if the device has it. Raises NoSuchFlow."""
     name, _, wanted = words.partition(".")
-    for family in families_of(device, families):
+    for family in (*families_of(device, families), GENERIC):
         if family.name == name:
             return family, family.flow(wanted)
     raise NoSuchFlow(f"There is no flow {words} for the device on port {device.port}.")

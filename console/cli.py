@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from console import __version__
-from console.commands import bench, devices, practice, record, runs
+from console.commands import bench, devices, jobs, practice, record, runs, said
 from console.commands.words import complain, fall_silent, prepare
 from console.errors import BadUsage, ConsoleError
 from console.report import FORMATS
@@ -54,6 +54,7 @@ def parser() -> _Exact:
     words = top.add_subparsers(metavar="COMMAND")
     _device_words(words, both)
     _run_words(words, both)
+    _job_words(words, both)
     _record_words(words, both)
     _bench_words(words, both)
     return top
@@ -79,8 +80,18 @@ def _device_words(words: Words[_Exact], both: _Exact) -> None:
     word.add_argument("--json", action="store_true", help="a list of objects")
     word.add_argument("--watch", action="store_true", help="stay, and tell what comes and goes")
     word = _word(words, both, "flows", devices.flows, "what can be done with a device")
-    word.add_argument("device", metavar="DEVICE", help="port path, serial, or VID:PID")
+    word.add_argument("device", metavar="DEVICE", help="port path, its label, serial, or VID:PID")
     word.add_argument("--json", action="store_true")
+    word = _word(words, both, "label", said.label, "name a port; without NAME: take its name away")
+    word.add_argument("port", metavar="PORT")
+    word.add_argument("name", metavar="NAME", nargs="?", default="")
+    word = _word(words, both, "note", said.note, "a note for the record, of a run or of the day")
+    word.add_argument("text", metavar="TEXT")
+    word.add_argument("--run", metavar="RUN", default="", help="it may have ended already")
+    word.add_argument("--job", metavar="ID", default="", help="the work order it belongs to")
+    word = _word(words, both, "mark", said.mark, "mark what sits in a port; it then has no flows")
+    word.add_argument("port", metavar="PORT")
+    word.add_argument("mark", metavar="MARK", choices=("hands-off", "clear"))
 
 
 def _run_words(words: Words[_Exact], both: _Exact) -> None:
@@ -109,6 +120,22 @@ def _run_words(words: Words[_Exact], both: _Exact) -> None:
     stop.add_argument("run", metavar="RUN")
 
 
+def _job_words(words: Words[_Exact], both: _Exact) -> None:
+    job = words.add_parser("job", help="the work orders", parents=[both])
+    job_words = job.add_subparsers(metavar="WORD", required=True)
+    word = _word(job_words, both, "list", jobs.job_list, "every job there is")
+    word.add_argument("--json", action="store_true")
+    word = _word(job_words, both, "show", jobs.job_show, "its devices, runs, notes, files, inbox")
+    word.add_argument("id", metavar="ID")
+    word.add_argument("--json", action="store_true")
+    word = _word(job_words, both, "open", jobs.job_open, "open one; its inbox is there then")
+    word.add_argument("id", metavar="ID")
+    word.add_argument("--customer", metavar="REF", default="", help="the customer's reference")
+    word = _word(job_words, both, "add", jobs.job_add, "a device belongs to it from now on")
+    word.add_argument("id", metavar="ID")
+    word.add_argument("device", metavar="DEVICE")
+
+
 def _record_words(words: Words[_Exact], both: _Exact) -> None:
     log = words.add_parser("log", help="the record of the runs", parents=[both])
     log_words = log.add_subparsers(metavar="WORD", required=True)
@@ -116,9 +143,12 @@ def _record_words(words: Words[_Exact], both: _Exact) -> None:
         "--json", action="store_true"
     )
     export = _word(log_words, both, "export", record.export, "hand over the record of a run")
-    export.add_argument("run", metavar="RUN", help='its number, or "last"')
+    export.add_argument("run", metavar="RUN", nargs="?", default="", help='number, or "last"')
+    export.add_argument("--job", metavar="ID", default="", help="every run and note of a job")
     export.add_argument("--format", choices=FORMATS, default="jsonl")
     export.add_argument("--to", metavar="FILE", help="instead of standard output")
+    ticket = _word(words, both, "ticket", record.ticket, "a run as 40 plain lines, to paste")
+    ticket.add_argument("run", metavar="RUN", help='its number, or "last"')
     vault = words.add_parser("vault", help="raw backups that hold keys", parents=[both])
     vault_words = vault.add_subparsers(metavar="WORD", required=True)
     _word(vault_words, both, "list", record.vault_list, "what lies in the vault").add_argument(

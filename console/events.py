@@ -1,4 +1,4 @@
-"""One frozen dataclass per fact, in the past tense, to and from JSON.
+"""One frozen dataclass per fact, in the past tense. See console.codec for their JSON.
 
 The rule: nothing here does anything. A journal is a list of these, a view is a fold of them.
 A secret is never a field's value; an answer that was one reads "(given)".
@@ -6,8 +6,6 @@ A secret is never a field's value; an answer that was one reads "(given)".
 
 from __future__ import annotations
 
-import dataclasses
-import types
 import typing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -145,6 +143,55 @@ class DevicePlugged:
     name: str = ""
     shown: str = ""
     next: str = ""
+    label: str = ""
+    mark: str = ""
+    job: str = ""
+
+
+@dataclass(frozen=True)
+class PortLabelled:
+    """The technician named a port; "" takes its name away."""
+
+    port: str
+    label: str
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class PortMarked:
+    """What sits in a port was marked "hands off", or that mark was taken away ("")."""
+
+    port: str
+    mark: str
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class JobOpened:
+    """A work order was opened, or its customer's reference was told."""
+
+    job: str
+    customer: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceAssigned:
+    """What sits in a port belongs to a job from now on; to none where `job` is ""."""
+
+    port: str
+    job: str
+    name: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class FileArrived:
+    """A file was seen in a job's inbox; seen again with another size, it came anew."""
+
+    job: str
+    name: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -381,6 +428,11 @@ Event = (
     | DevicePlugged
     | DeviceChanged
     | DeviceUnplugged
+    | PortLabelled
+    | PortMarked
+    | JobOpened
+    | DeviceAssigned
+    | FileArrived
     | RunOpened
     | RunClosed
     | ScreenLost
@@ -403,53 +455,3 @@ Event = (
     | RunEnded
     | Unknown
 )
-
-KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in typing.get_args(Event) if kind is not Unknown
-}
-
-
-def to_json(event: Event) -> dict[str, Any]:
-    """The event as a flat object: "event" names its kind, then its fields."""
-    if isinstance(event, Unknown):
-        return {"event": event.kind, **event.fields}
-    return {"event": type(event).__name__, **dataclasses.asdict(event)}
-
-
-def from_json(fields: typing.Mapping[str, Any]) -> Event:
-    """The event back from its object; a kind or a shape not known here becomes Unknown."""
-    rest = {name: value for name, value in fields.items() if name != "event"}
-    name = str(fields.get("event", ""))
-    kind = KINDS.get(name)
-    if kind is None:
-        return Unknown(name, rest)
-    try:
-        return typing.cast(Event, _build(kind, rest))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return Unknown(name, rest)
-
-
-def _build(kind: type[Any], fields: typing.Mapping[str, Any]) -> Any:
-    hints = typing.get_type_hints(kind)
-    known = {
-        field.name: _value(hints[field.name], fields[field.name])
-        for field in dataclasses.fields(kind)
-        if field.name in fields
-    }
-    return kind(**known)
-
-
-def _value(hint: Any, value: Any) -> Any:
-    if typing.get_origin(hint) is tuple:
-        if not isinstance(value, list | tuple):
-            raise TypeError(f"{hint} expected")
-        return tuple(_value(typing.get_args(hint)[0], item) for item in value)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value)
-    if isinstance(hint, types.UnionType) or not isinstance(hint, type):
-        return value
-    if hint is float and type(value) is int:
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise TypeError(f"{hint} expected")
-    return value

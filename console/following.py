@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TextIO
 
+from console.codec import to_json
 from console.commands.words import complain, fall_silent, technician
 from console.errors import BadUsage, BenchError, TornJournal
-from console.events import Event, Reason, RunEnded, Verdict, to_json
+from console.events import Event, Reason, RunEnded, Verdict
 from console.history import interruption
 from console.journal import Record, Tail, replay
 from console.link import Link, holder

@@ -41,6 +41,7 @@ from console.events import (
 )
 from console.flow import RETRY, Flow, Kind, Question, Step
 from console.hardware.identity import Expectation, Judgement, same_unit
+from console.hardware.kernel import KernelLog
 from console.hardware.lines import (
     CardLine,
     ControlLine,
@@ -121,6 +122,9 @@ class Host(Protocol):
     def mode_of(self, device: Device) -> str:
         """The device's mode in the run's family; "" if it is none of it."""
 
+    def kernel_log(self, port: str) -> KernelLog:
+        """What the kernel wrote about a port."""
+
     def stop_asked(self) -> bool:
         """Did the technician ask to stop?"""
 
@@ -165,6 +169,16 @@ class Guide:
         """The device's mode now; "" when it is away, or nothing of this family."""
         here = any(known.visit == self.device.visit for known in self._host.present())
         return self._host.mode_of(self.device) if here else ""
+
+    @property
+    def visits(self) -> tuple[str, ...]:
+        """The visit of what sits in the device's port now; empty when nothing does."""
+        present = self._host.present()
+        return tuple(known.visit for known in present if known.port == self.device.port)
+
+    def kernel_log(self) -> KernelLog:
+        """What the kernel wrote about the device's port since the device came."""
+        return self._host.kernel_log(self.device.port)
 
     @property
     def damage(self) -> Damage:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from console.clock import Clock
 from console.errors import RecordError, TornJournal
-from console.events import ArtefactKept, Damage, Device, Reason, RunEnded, Verdict
+from console.events import ArtefactKept, Damage, Device, Noted, Reason, RunEnded, Verdict
 from console.journal import Journal, decode, replay
 from console.state import State, give_back
 from console.views import RunView, run_view
@@ -32,9 +32,12 @@ def is_closed(path: Path) -> bool:
     if torn or not end:
         return False
     try:
-        return isinstance(decode(whole.rpartition(b"\n")[2]).event, RunEnded)
+        last = decode(whole.rpartition(b"\n")[2]).event
     except ValueError:
-        return run_view(replay(path).records).ended is not None  # its last line is a long one
+        last = None  # its last line is a long one
+    if last is None or isinstance(last, Noted):  # a note may follow the verdict
+        return run_view(replay(path).records).ended is not None
+    return isinstance(last, RunEnded)
 
 
 def view_of(state: State, run: str) -> RunView:

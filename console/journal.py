@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from console.clock import Clock
+from console.codec import from_json, to_json
 from console.errors import TornJournal
-from console.events import Event, from_json, to_json
+from console.events import Event
 from console.state import give_back, storage_error, storing, sync_folder
 
 

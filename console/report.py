@@ -1,24 +1,29 @@
-"""What the technician hands over: a run's journal, as it is or as a page to read.
+"""What the technician hands over: journals as they are, or as pages to read.
 
-The rule: made from the journal alone, after its chain of hashes was checked. Nothing of the
-vault is in it but names, sizes and digests.
+The rule: whole runs, each with those that it continues, oldest first. In JSON lines each line
+carries the hash of the one before it; a line that begins with number 1 begins a run. A line that
+tells of another customer's device is replaced by one marked "redacted", which carries the hash
+of the real one: so every chain can still be followed by anybody.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from console.errors import BadUsage, TornJournal
-from console.events import ArtefactKept
-from console.journal import Replay, read_lines
+from console.chapter import SHOWN, Chapter, chapter, read_whole, with_predecessors
+from console.errors import BadUsage
+from console.jobs import known_job
+from console.journal import read_lines
+from console.markdown import book
 from console.state import State, write_private
-from console.views import RunView, clock_of, run_view
-from console.wording import line, plain
+from console.strangers import lines_for_others
+from console.views import JobView, RunView, clock_of
+from console.wording import plain
 
-FORMATS = ("jsonl", "html")
-SHOWN = 64 * 1024
-"""Bytes of an artefact that a page shows in full."""
+__all__ = ["FORMATS", "SHOWN", "export", "export_job", "export_to", "resolve_run"]
+
+FORMATS = ("jsonl", "html", "md")
 
 
 def resolve_run(state: State, words: str) -> str:
@@ -33,29 +38,61 @@ def resolve_run(state: State, words: str) -> str:
 
 
 def export(state: State, run: str, fmt: str) -> bytes:
-    """The report of one run. Raises TornJournal if the journal does not hold together."""
-    try:
-        data = state.journal(run).read_bytes()
-    except OSError:
-        raise TornJournal(f"The journal of run {run} cannot be read.") from None
-    read = read_lines(data)
-    if read.broken:
-        raise TornJournal(f"The journal of run {run} does not hold together: {read.broken}.")
+    """The report of a run and of those it continues.
+
+    Raises TornJournal if a journal does not hold together.
+    """
+    return export_runs(state, with_predecessors(state, run), fmt)
+
+
+def export_runs(state: State, runs: Sequence[str], fmt: str, job: JobView | None = None) -> bytes:
+    """The report of these runs, in their order, after what was said of their job.
+
+    Raises TornJournal.
+    """
     if fmt == "jsonl":
-        return data[: read.length]
+        head = _journal_of_job(state, job.job) if job and job.opened else b""
+        return head + b"".join(_journal(state, run) for run in runs)
     if fmt == "html":
-        return plain(_page(state, read)).encode()
+        return plain(_page([chapter(state, run) for run in runs], job)).encode()
+    if fmt == "md":
+        return plain(book([chapter(state, run) for run in runs], job)).encode()
     raise BadUsage(f"There is no format {fmt}.", f"There is: {', '.join(FORMATS)}.")
+
+
+def export_job(state: State, job: str, fmt: str) -> bytes:
+    """The report of a job: what was said of it, then its runs. Raises BadUsage, TornJournal."""
+    said, runs = known_job(state, job)
+    chains = (with_predecessors(state, view.run) for view in runs)
+    ids = dict.fromkeys(run for chain in chains for run in chain)
+    return export_runs(state, tuple(ids), fmt, said)
 
 
 def export_to(state: State, run: str, fmt: str, to: Path | None = None) -> Path:
     """Write the report into a file (by default in the state directory's exports); its path."""
-    path = to or state.exports / f"run-{run}.{fmt}"
-    write_private(path.absolute(), export(state, run, fmt))
+    return write_report(to or state.exports / f"run-{run}.{fmt}", export(state, run, fmt))
+
+
+def write_report(path: Path, data: bytes) -> Path:
+    """Write it whole, for this user alone; its absolute path. Raises NoRoom, NotWritable."""
+    write_private(path.absolute(), data)
     return path.absolute()
 
 
-def _page(state: State, read: Replay) -> str:
+def _journal_of_job(state: State, job: str) -> bytes:
+    try:
+        data = state.job(job).read_bytes()
+    except OSError:
+        return b""
+    return data[: read_lines(data).length]
+
+
+def _journal(state: State, run: str) -> bytes:
+    data, read = read_whole(state, run)
+    return lines_for_others(data, read.records)
+
+
+def _page(chapters: Sequence[Chapter], job: JobView | None) -> str:
     # Imported here: plain commands start without it.
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -66,39 +103,6 @@ def _page(state: State, read: Replay) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    view = run_view(read.records)
-    return environment.get_template("report.html").render(
-        run=view,
-        lines=_lines(read),
-        artefacts=_artefacts(state, view),
-        torn=read.torn,
-        last_hash=read.records[-1].hash if read.records else "",
-        events=len(read.records),
-        clock_of=clock_of,
-    )
-
-
-def _lines(read: Replay) -> list[tuple[str, str]]:
-    view = run_view(read.records)
-    told = ((record.at, line(record.event, view)) for record in read.records)
-    return [(at, text) for at, text in told if text]
-
-
-def _artefacts(state: State, view: RunView) -> list[tuple[str, str, str, int, str, str]]:
-    found = []
-    for kept in view.artefacts:
-        text = _text(state.artefacts(view.run) / kept.name, kept) if kept.place == "run" else ""
-        found.append((kept.name, kept.place, kept.sha256, kept.size, kept.about, text))
-    return found
-
-
-def _text(path: Path, kept: ArtefactKept) -> str:
-    if path.name != kept.name:
-        return ""
-    try:
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != kept.sha256:
-            return "The file has been changed since the run kept it, and is not shown."
-        return data.decode("ascii") if len(data) <= SHOWN else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
+    template = environment.get_template("report.html")
+    last = chapters[-1].run if chapters else RunView()
+    return template.render(chapters=chapters, job=job, last=last, clock_of=clock_of)

@@ -29,6 +29,7 @@ from console.families import Family
 from console.flow import Flow, perform
 from console.guide import Guide, Recorded, Reply, Signal
 from console.hardware.bus import Bus
+from console.hardware.kernel import KernelLog, kernel_log
 from console.hardware.lines import ControlLine, Line
 from console.history import first_backups, predecessor, recorded, same_unit
 from console.state import State, write_private
@@ -181,6 +182,11 @@ class Run:
     def mode_of(self, device: Device) -> str:
         mode = self.family.mode_of(device)
         return mode.name if mode else ""
+
+    def kernel_log(self, port: str) -> KernelLog:
+        if self._owner.bus.practice:
+            return KernelLog(trouble="Practice hardware has no kernel that could tell of it.")
+        return kernel_log(port)
 
     def stop_asked(self) -> bool:
         return self._stop.is_set()

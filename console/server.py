@@ -22,7 +22,7 @@ from typing import Any
 
 from console import __version__, sockets
 from console.bench import Bench
-from console.cards import absent_card, introduce
+from console.cards import absent_card
 from console.clock import Clock, MachineClock
 from console.errors import BadUsage, BenchError, ConsoleError, GateClosed
 from console.families import found
@@ -107,7 +107,7 @@ class Connection:
         # What could not be written into the day's journal is there all the same.
         return [
             dataclasses.asdict(
-                known.get(device.visit) or device_view(introduce(device, bench.families), "")
+                known.get(device.visit) or device_view(bench.desk.introduce(device), "")
             )
             for device in bench.present()
         ]
@@ -130,6 +130,25 @@ class Connection:
 
     def _do_note(self, message: dict[str, Any]) -> None:
         self._server.bench.note(message["run"], message["text"], message["by"])
+
+    def _do_open_job(self, message: dict[str, Any]) -> None:
+        self._server.bench.desk.open_job(message["job"], message["customer"], message["by"])
+
+    def _do_assign(self, message: dict[str, Any]) -> str:
+        return self._server.bench.desk.assign(message["port"], message["job"], message["by"])
+
+    def _do_note_job(self, message: dict[str, Any]) -> None:
+        self._server.bench.desk.note_job(message["job"], message["text"], message["by"])
+
+    def _do_look(self, _message: dict[str, Any]) -> None:
+        self._server.bench.look_again()
+
+    def _do_label(self, message: dict[str, Any]) -> str:
+        return self._server.bench.desk.label(message["port"], message["label"], message["by"])
+
+    def _do_mark(self, message: dict[str, Any]) -> str:
+        hands_off, by = message["hands_off"], message["by"]
+        return self._server.bench.desk.mark(message["port"], hands_off=hands_off, by=by)
 
     def _do_status(self, _message: dict[str, Any]) -> dict[str, Any]:
         bench = self._server.bench

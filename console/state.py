@@ -59,6 +59,23 @@ class State:
     def exports(self) -> Path:
         return self.root / "exports"
 
+    @property
+    def ports(self) -> Path:
+        """What was said of the ports: labels, hands-off marks."""
+        return self.root / "ports.json"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    def job(self, job: str) -> Path:
+        """A job's own journal."""
+        return self.jobs / f"{job}.jsonl"
+
+    def job_inbox(self, job: str) -> Path:
+        """Where files for a job are sent to."""
+        return self.inbox / job
+
     def run(self, run: str) -> Path:
         return self.runs / run
 

@@ -19,7 +19,7 @@ from console.errors import ConsoleError
 from screens.answer import Answer
 from screens.lines import Draw, Lines, Style
 from screens.snapshot import Snapshot
-from screens.words import fit, line, paragraph, rule
+from screens.words import fit, line, paragraph, port_words, rule
 
 if TYPE_CHECKING:
     from screens.app import Replug
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOTE = "note"
+LABEL = "label of port "
+JOB = "job of port "
 
 
 class Page(Screen[None], inherit_bindings=False):
@@ -74,6 +76,10 @@ class Page(Screen[None], inherit_bindings=False):
     @property
     def shot(self) -> Snapshot:
         return self.console_app.shot
+
+    def place(self, port: str) -> str:
+        """A port as it is called here."""
+        return port_words(port, self.shot.label(port))
 
     def header(self, width: int) -> Text:
         """The left of the first line."""
@@ -155,7 +161,7 @@ class Page(Screen[None], inherit_bindings=False):
 
     def action_back(self) -> None:
         """Out of the field first, then out of the screen."""
-        if self.answer.about == NOTE:
+        if self.answer.about.startswith((NOTE, LABEL, JOB)):
             self.close_note()
         elif self.focused is not None:
             self.set_focus(None)

@@ -11,14 +11,19 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
+from console.again import same_again, still_asked
+from console.errors import NoSuchFlow
+from console.jobs import job_lines, known_job, scp_line
+from console.run import Request
 from console.views import Row
 from screens import bench_page
-from screens.base import Page
+from screens.base import JOB, LABEL, Page
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
+from screens.text import TextPage
 
 PANES = ("table", "detail", "lately")
 
@@ -36,6 +41,10 @@ class BenchPage(PracticeHands, Page):
         Binding("enter", "open", "open"),
         Binding("f", "flows", "flows"),
         Binding("e", "export", "export the last run of this port"),
+        Binding("l", "label", "label the port"),
+        Binding("full_stop", "again", "the same again on the port in hand"),
+        Binding("j", "job", "the job of what sits here"),
+        Binding("m", "mark", "mark hands off, or clear that"),
         Binding("p", "practice", "practice hardware"),
         *PRACTICE_KEYS,
     ]
@@ -43,6 +52,7 @@ class BenchPage(PracticeHands, Page):
     def __init__(self) -> None:
         super().__init__()
         self._look = BenchLook()
+        self._again_on = ""
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -130,6 +140,113 @@ class BenchPage(PracticeHands, Page):
             self.export(max(runs, key=int))
         else:
             self.say("No run was seen on this port since this screen opened: replug log list")
+
+    def action_label(self) -> None:
+        """A field for the name of the port in hand; an empty name takes it away."""
+        port = self.look.port
+        if port:
+            self.answer.open(f"{LABEL}{port}", f"label of port {port}")
+        else:
+            self.say("Plug something in first, then name its port.")
+
+    def action_job(self) -> None:
+        """A field for the job of what sits in the port in hand."""
+        port = self.look.port
+        device = self.shot.device(port)
+        if device is None:
+            self.say("Nothing sits in this port. Its job follows the device, not the port.")
+            return
+        now = f" (Enter: show {device.job}; -: none)" if device.job else ""
+        self.answer.open(f"{JOB}{port}", f"job of port {port}{now}")
+
+    def take_answer(self, about: str, words: str) -> None:
+        self.answer.close()
+        if about.startswith(JOB):
+            self._take_job(about.removeprefix(JOB), words.strip())
+        else:
+            self._take_label(about.removeprefix(LABEL), words.strip())
+
+    def _take_label(self, port: str, label: str) -> None:
+        feed = self.console_app.feed
+        said = f"Port {port} is called {label} now." if label else f"Port {port} has no label now."
+        self.send(
+            lambda: feed.ask("label", port=port, label=label, by=feed.by),
+            lambda _: self.say(said),
+        )
+
+    def _take_job(self, port: str, words: str) -> None:
+        device = self.shot.device(port)
+        if words:
+            self._assign(port, "" if words == "-" else words)
+        elif device is not None and device.job:
+            self._show_job(device.job)
+        else:
+            self.say("No job was named.")
+
+    def _assign(self, port: str, job: str) -> None:
+        feed, place = self.console_app.feed, self.place(port)
+        said = f"{place} belongs to job {job} now. j, then Enter shows it and its inbox."
+        self.send(
+            lambda: feed.ask("assign", port=port, job=job, by=feed.by),
+            lambda _: self.say(said if job else f"{place} belongs to no job now."),
+        )
+
+    def _show_job(self, job: str) -> None:
+        feed, host = self.console_app.feed, self.shot.host
+
+        def read() -> str:
+            feed.ask("look")
+            said, runs = known_job(feed.state, job)
+            return "\n".join(job_lines(said, runs, scp_line(feed.state, job, feed.by, host)))
+
+        self.send(read, lambda words: self._show_text(f"Job {job}", words))
+
+    def _show_text(self, heading: str, words: str) -> None:
+        self.app.push_screen(TextPage(heading, words))
+
+    def action_mark(self) -> None:
+        """Hands off what sits in the port in hand, or not any more."""
+        port, feed = self.look.port, self.console_app.feed
+        device = self.shot.device(port)
+        if device is None:
+            self.say("Nothing sits in this port.")
+            return
+        wanted = not device.mark
+        said = "Hands off: it has no flows. m clears it." if wanted else "It may be repaired again."
+        self.send(
+            lambda: feed.ask("mark", port=port, hands_off=wanted, by=feed.by),
+            lambda _: self.say(said),
+        )
+
+    def action_again(self) -> None:
+        """Say what would be done again, and where; the second time it starts."""
+        port, card = self.look.port, self.shot.cards.get(self.look.port)
+        done = [run for run in self.shot.runs.values() if run.ended is not None and run.run]
+        device = self.shot.device(port)
+        if not done or card is None or device is None or not device.here:
+            self.say("Nothing to do again: no run has ended while this screen was open.")
+            return
+        view = max(done, key=lambda run: int(run.run))
+        try:
+            wish = same_again(view, card, self.console_app.feed.by, device.job)
+            asked = ", ".join(still_asked(view, card)) or "nothing"
+        except NoSuchFlow as error:
+            self.say(f"{error.sentence} It was the last run here.")
+            return
+        if self._again_on != f"{port} {view.run}":
+            self._again_on = f"{port} {view.run}"
+            where = f"{self.place(port)}{f', job {wish.job}' if wish.job else ''}"
+            self.say(f"{view.title} again on {where}? It asks {asked}. Press . again.")
+        else:
+            self._again_on = ""
+            self._start(wish)
+
+    def _start(self, wish: Request) -> None:
+        feed = self.console_app.feed
+        self.send(lambda: feed.start_run(wish), self._show_run)
+
+    def _show_run(self, run: str) -> None:
+        self.app.push_screen(RunPage(run))
 
     # --- practice -----------------------------------------------------------------------------
 

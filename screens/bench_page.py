@@ -75,8 +75,9 @@ def bench_lines(shot: Snapshot, look: BenchLook, width: int, height: int) -> lis
     table = max(4, min(len(shot.rows), height // 3))
     detail = height - len(troubles) - table - LATELY - 4
     chosen, run = shot.device(look.port), shot.run_at(look.port)
-    where = chosen.label if chosen else ""
-    where = where or (port_words(look.port) if shot.rows else "what to do")
+    named = chosen is not None and chosen.label
+    where = f"{named} (port {look.port})" if named else port_words(look.port)
+    where = where if shot.rows else "what to do"
     below = window(_detail(shot, chosen, run, width), detail, _offset(look, "detail"))
     return [
         rule(width, chosen=look.pane == "table"),
@@ -119,7 +120,7 @@ def _table(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Tex
 
 def _row(row: Row, chosen: bool, width: int) -> Text:
     number = f">{row.number}" if chosen else f" {row.number}"
-    port = row.label or port_words(row.port)
+    port = port_words(row.port, row.label)
     then = row.next if row.run or len(row.next) <= 10 else "see below"
     words = _columns(
         width, number.ljust(2), port, row.name, row.shown, row.job, f"{row.mark} {then}"
@@ -160,6 +161,7 @@ def _who(device: DeviceView, card: DeviceCard | None, width: int) -> list[Text]:
         line((f" {' '.join(device.name.split())}", Style.STRONG)),
         line(here) if device.here else line((away, Style.CARE)),
         *paragraph(about, width),
+        *([line((f" {device.mark.upper()}. m clears it.", Style.CARE))] if device.mark else []),
         *_entry("Next", device.next, width),
     ]
 
@@ -214,16 +216,16 @@ def _lately(shot: Snapshot, look: BenchLook, width: int) -> list[Text]:
     past = shot.bench.lately
     if look.pane == "lately":
         first = clamp(look.offset, len(past), LATELY)
-        return [_happened(one, width) for one in past[::-1][first : first + LATELY]]
+        return [_happened(shot, one, width) for one in past[::-1][first : first + LATELY]]
     places, count = [Text("") for _ in range(LATELY)], shot.bench.happened
     for age, one in enumerate(past[: -LATELY - 1 : -1]):
-        places[(count - age - 1) % LATELY] = _happened(one, width - 8, newest=age == 0)
+        places[(count - age - 1) % LATELY] = _happened(shot, one, width - 8, newest=age == 0)
     return places
 
 
-def _happened(past: Lately, width: int, newest: bool = False) -> Text:
+def _happened(shot: Snapshot, past: Lately, width: int, newest: bool = False) -> Text:
     mark = ">" if newest else " "
-    port = fit(port_words(past.port), 10) + " " if past.port else ""
+    port = fit(port_words(past.port, shot.label(past.port)), 10) + " " if past.port else ""
     return line(fit(f"{mark}{clock_of(past.at, True)}  {port}{past.text}", width).rstrip())
 
 

@@ -17,7 +17,7 @@ from screens.lines import Draw, Style
 from screens.run import RunPage
 from screens.snapshot import NOT_SHOWN
 from screens.text import TextPage
-from screens.words import clamp, line, port_words, rule, window
+from screens.words import clamp, line, rule, window
 
 
 class FlowsPage(Page):
@@ -41,7 +41,7 @@ class FlowsPage(Page):
         return self.shot.cards.get(self._port)
 
     def header(self, width: int) -> Text:
-        return line(f" {port_words(self._port)}  ", ("WHAT CAN BE DONE", Style.STRONG))
+        return line(f" {self.place(self._port)}  ", ("WHAT CAN BE DONE", Style.STRONG))
 
     def page(self) -> Draw:
         card, chosen = self.card, self._chosen
@@ -88,7 +88,7 @@ class FlowPage(Page):
     def header(self, width: int) -> Text:
         job = f"  job {self._job}" if self._job else ""
         heading = self._flow.title.upper()
-        return line(f" {port_words(self._port)}  ", (heading, Style.STRONG), f"{job}")
+        return line(f" {self.place(self._port)}  ", (heading, Style.STRONG), f"{job}")
 
     def page(self) -> Draw:
         return self._draw

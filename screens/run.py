@@ -12,6 +12,8 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
 
+from console.chapter import read_whole
+from console.ticket import ticket
 from console.views import QuestionView, RunView
 from screens import run_page, verdict_page
 from screens.answer import answer_to
@@ -36,6 +38,7 @@ class RunPage(PracticeHands, Page):
         Binding("S", "stop", "stop at the next safe point"),
         Binding("t", "trace", "trace"),
         Binding("e", "export", "export"),
+        Binding("c", "ticket", "the ticket: 40 lines to copy"),
         *PRACTICE_KEYS,
         Binding("space,pagedown", "scroll_by(16)", "on"),
         Binding("minus,pageup", "scroll_by(-16)", "back up"),
@@ -58,14 +61,14 @@ class RunPage(PracticeHands, Page):
 
     @property
     def run_in_hand(self) -> str:
-        return "" if self.view.ended else self._run_id
+        return self._run_id
 
     @property
     def port_in_hand(self) -> str:
         return self.view.port
 
     def header(self, width: int) -> Text:
-        return run_page.header(self.view, width)
+        return run_page.header(self.view, self.place(self.view.port), width)
 
     def clock(self, width: int) -> Text:
         return run_page.clock(self.view, width)
@@ -80,7 +83,7 @@ class RunPage(PracticeHands, Page):
 
     def keys(self) -> str:
         if self.view.ended is not None:
-            return "e export   t trace   space on   Esc back to the bench   ? help   q leave"
+            return "e export   c ticket   t trace   space on   Esc to the bench   ? help   q leave"
         if self.answer.is_open and self.focused is not None:
             return "Enter sends   Esc to the keys: S stop  q leave, it waits  n note  ? why"
         if self.view.question is not None:
@@ -183,6 +186,18 @@ class RunPage(PracticeHands, Page):
         except OSError:
             words = "Nothing was sent to the device yet."
         self.app.push_screen(TextPage(f"Trace of run {self._run_id}", words, from_the_end=True))
+
+    def action_ticket(self) -> None:
+        """The lines of `replug ticket`, to be marked and copied."""
+        state, run = self.console_app.feed.state, self._run_id
+        self.send(
+            lambda: ticket(read_whole(state, run)[1].records),
+            self._show_ticket,
+        )
+
+    def _show_ticket(self, words: str) -> None:
+        heading = f"Ticket of run {self._run_id}: replug ticket {self._run_id}"
+        self.app.push_screen(TextPage(heading, words))
 
     def action_export(self) -> None:
         self.export(self._run_id)

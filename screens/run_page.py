@@ -42,12 +42,12 @@ class RunLook:
     troubles: tuple[str, ...] = ()
 
 
-def header(view: RunView, width: int) -> Text:
+def header(view: RunView, where: str, width: int) -> Text:
     """Where, what, for which job, on which device."""
     practice = " PRACTICE " if view.practice else ""
     flow = view.flow.partition(".")[2].upper()
     job = f"  job {view.job}" if view.job else ""
-    where, name = port_words(view.port), " ".join(view.name.split())
+    name = " ".join(view.name.split())
     rest = fit(f"{job}  {name}", max(4, width - len(f"{practice} {where}  {flow}")))
     return line((practice, Style.CHOSEN), f" {where}  ", (flow, Style.STRONG), rest)
 

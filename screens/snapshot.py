@@ -61,6 +61,11 @@ class Snapshot:
     def device(self, port: str) -> DeviceView | None:
         return self.bench.at_port(port)
 
+    def label(self, port: str) -> str:
+        """What the technician calls the port; "" while it has no name."""
+        device = self.device(port)
+        return device.label if device else ""
+
     def run_at(self, port: str) -> RunView | None:
         return next((run for run in self.open_runs if run.port == port), None)
 

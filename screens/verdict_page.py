@@ -34,6 +34,7 @@ def whole_verdict(view: RunView, ended: RunEnded, width: int) -> list[Text]:
         *_each(" ! Warning:   ", ended.warnings, width),
         *_each(" Still to do: ", ended.to_do, width),
         *_each(" Kept:        ", tuple(map(_kept, view.artefacts)), width),
+        *_each(" Noted:       ", _notes(view), width),
         Text(""),
         *[text for n, step in enumerate(view.plan, 1) for text in _step(n, step, width)],
     ]
@@ -57,6 +58,10 @@ def _each(head: str, facts: tuple[str, ...], width: int) -> list[Text]:
         lines += paragraph(fact, width, head, rest=" " * len(head))
         head = " " * len(head)
     return lines
+
+
+def _notes(view: RunView) -> tuple[str, ...]:
+    return tuple(said.sentence for said in view.said if said.kind == "noted")
 
 
 def _kept(kept: ArtefactKept) -> str:

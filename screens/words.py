@@ -27,8 +27,10 @@ def fit(words: str, width: int) -> str:
     return set_cell_size(words, width)
 
 
-def port_words(port: str) -> str:
-    """A port as a person reads it; a device that is not shown has none yet."""
+def port_words(port: str, label: str = "") -> str:
+    """A port as a person reads it, by its label if it has one; what is not shown has none yet."""
+    if label:
+        return label
     return f"port {port}" if port else "not shown"
 
 

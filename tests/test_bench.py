@@ -302,7 +302,7 @@ def test_a_device_is_described_after_a_fresh_look(shop):
     shop.bus.here = (LEFT, MOUSE)
     card = shop.bench.describe("1-3")
 
-    assert ("Mouse", ()) == (card.name, card.flows)
+    assert ("Mouse", ["generic.check"]) == (card.name, [flow.id for flow in card.flows])
     assert "Scale  B" == shop.bench.describe("1-2").name
     with pytest.raises(NoSuchDevice):
         shop.bench.describe("1-9")

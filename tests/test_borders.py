@@ -21,19 +21,22 @@ LONGEST = 500
 # --- the tables -----------------------------------------------------------------------------
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("console", "console.errors", "console.events", "console.manual"),
+    ("console", "console.errors", "console.events", "console.codec", "console.manual"),
     ("console.clock", "console.state", "console.sockets"),
     (
         *("console.journal", "console.views", "console.bench_views", "console.run_views"),
         *("console.wording", "console.picture", "console.answers", "console.report"),
-        "console.history",
+        *("console.history", "console.ports", "console.jobs", "console.ticket"),
+        *("console.strangers", "console.chapter", "console.markdown"),
     ),
     (
         *("console.hardware", "console.flow", "console.guide", "console.reconnect"),
         "console.protocols",
     ),
     ("console.families",),
-    ("console.cards", "console.run", "console.bench", "console.practice"),
+    ("console.generic",),
+    ("console.cards", "console.run", "console.desk", "console.bench", "console.practice"),
+    ("console.again",),
     ("console.server", "console.link", "console.following", "console.cli", "console.commands"),
     ("screens",),
 )

@@ -117,9 +117,10 @@ def test_a_device_that_is_not_shown_is_introduced_as_that():
 def test_the_card_of_a_device_offers_its_familys_flows():
     """With plan, questions and what to have ready."""
     seen = card(SCALE_A, FAMILIES)
-    (flow,) = seen.flows
+    flow, generic = seen.flows
 
     assert ("1-1", "It weighs.", "scale.check") == (seen.port, seen.about, flow.id)
+    assert "generic.check" == generic.id
     assert [("look", "Look at it", "at once")] == [(s.id, s.title, s.usual) for s in flow.plan]
     assert [("slot", "choice", ("left", "right"))] == [
         (q.id, q.kind, q.choices) for q in flow.questions
@@ -127,12 +128,13 @@ def test_the_card_of_a_device_offers_its_familys_flows():
     assert (("A lamp.",), "one", "Nothing.") == (flow.ready, flow.hands, flow.keeps)
 
 
-def test_the_card_of_a_device_nobody_knows_offers_nothing():
+def test_the_card_of_a_device_nobody_knows_offers_the_generic_check_alone():
     """And says so."""
     seen = card(MOUSE, FAMILIES)
 
-    assert () == seen.flows
-    assert "No family here knows this device." == seen.about
+    assert ["generic.check"] == [flow.id for flow in seen.flows]
+    assert seen.about.startswith("No family here knows this device")
+    assert "check" == pick_flow("generic.check", MOUSE, FAMILIES)[1].name
 
 
 def test_the_card_of_a_device_that_is_not_shown_offers_every_familys_flows():

@@ -27,6 +27,7 @@ PLAIN_COMMANDS = (
     ("flows", "1-1"),
     ("runs",),
     ("log", "list"),
+    ("ticket", "last"),
     ("vault", "list"),
     ("bench", "status"),
     ("scenarios",),
@@ -78,6 +79,60 @@ def app(tmp_path):
 # --- devices and flows --------------------------------------------------------------------
 
 
+def test_a_port_has_a_name_for_every_command(tmp_path):
+    """Given once; it outlives the bench, and names the device."""
+    with place(tmp_path, "core-healthy") as made:
+        told = made.replug("label", "1-1", "front left")
+        assert (0, "Port 1-1 is called front left now.\n") == (told.returncode, told.stdout)
+        assert ["front left"] == [d["label"] for d in made.json("devices")]
+        made.replug("bench", "stop")
+        assert ["front left"] == [d["label"] for d in made.json("devices")]
+        assert made.replug("flows", "front left").returncode == 0
+
+
+def test_a_note_goes_into_the_record_it_is_meant_for(tmp_path):
+    """Of the day, or of a run that has ended."""
+    with place(tmp_path, "core-healthy") as made:
+        made.replug("run", "check", "1-1")
+        assert made.replug("note", "it hums").stdout == "The note is in the record of the day.\n"
+        told = made.replug("note", "sent back", "--run", "last")
+        assert told.stdout == "The note is in the record of run 1.\n"
+        assert made.events()[-1]["text"] == "sent back"
+        assert made.replug("note", "  ").returncode == 2
+        assert made.replug("note", "x", "--run", "9").returncode == 2
+
+
+def test_a_job_is_opened_filled_shown_and_exported(tmp_path):
+    """Device, run, note and file, and the line that sends it more."""
+    with place(tmp_path, "core-healthy") as made:
+        opened = made.replug("job", "open", "2243", "--customer", "Miller")
+        inbox = made.state.job_inbox("2243")
+        assert f":{inbox}/" in opened.stdout
+        made.replug("job", "add", "2243", "1-1")
+        made.replug("run", "check", "1-1")
+        made.replug("note", "rings at two", "--job", "2243")
+        (inbox / "image.bin").write_bytes(b"123")
+        shown = made.replug("job", "show", "2243").stdout
+        for words in ("Miller", "Run 1 ", "rings at two", "image.bin, 3 bytes", "scp FILE"):
+            assert words in shown
+        assert [("2243", ["1"])] == [(j["job"], j["runs"]) for j in made.json("job", "list")]
+        exported = made.replug("log", "export", "--job", "2243", "--format", "md")
+        assert "# Job 2243" in exported.stdout
+        assert made.replug("log", "export").returncode == 2
+        assert made.replug("job", "show", "9").returncode == 2
+
+
+def test_a_run_on_a_device_marked_hands_off_is_refused(tmp_path):
+    """A gate (5), before anything is sent; cleared, it is a device as any other."""
+    with place(tmp_path, "core-healthy") as made:
+        made.replug("mark", "1-1", "hands-off")
+        refused = made.replug("run", "check", "1-1")
+        assert (5, True) == (refused.returncode, "marked hands off" in refused.stderr)
+        assert [] == made.json("flows", "1-1")
+        made.replug("mark", "1-1", "clear")
+        assert made.json("flows", "1-1")
+
+
 def test_two_looks_see_the_same_unit(tmp_path):
     """Without a bench: the practice unit lives between the commands."""
     with place(tmp_path, pace=None) as made:
@@ -110,7 +165,9 @@ def test_a_device_is_named_by_its_port_its_serial_or_its_ids(bench, words):
     """All three mean the same one."""
     flows = bench.json("flows", words)
 
-    assert [flow["id"] for flow in flows] == [f"particle.{flow.name}" for flow in FAMILY.flows]
+    own = [f"particle.{flow.name}" for flow in FAMILY.flows]
+
+    assert [flow["id"] for flow in flows] == [*own, "generic.check"]
 
 
 def test_flows_say_what_will_be_asked(bench):

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console import events
-from console.events import KINDS, Device, RunEnded, Told, Unknown, from_json, to_json
+from console.codec import KINDS, from_json, to_json
+from console.events import Device, RunEnded, Told, Unknown
 
 HEAD = {"n", "at", "mono", "boot", "prev", "hash", "event"}
 QUICK = settings(max_examples=25, deadline=None, database=None)

@@ -69,6 +69,8 @@ def test_every_option_of_the_table_is_an_option_of_the_command(row):
         "FILE.toml": "f",
         "BUTTONS": "reset",
         "ID": "1",
+        "TEXT": "it hums",
+        "REF": "Miller",
         "FILE": "f",
         "jsonl": "jsonl",
     }

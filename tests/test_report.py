@@ -15,6 +15,7 @@ from console.events import (
     Answered,
     ArtefactKept,
     Device,
+    DeviceJudged,
     Event,
     Noted,
     PlannedStep,
@@ -108,7 +109,7 @@ def test_a_torn_last_line_is_left_out_and_said(state):
     assert "The last line was torn when the bench died" in page(state)
 
 
-@pytest.mark.parametrize("fmt", ["jsonl", "html"])
+@pytest.mark.parametrize("fmt", ["jsonl", "html", "md"])
 def test_a_changed_journal_is_not_exported(state, fmt):
     """Not even up to the change: it would look like a record."""
     data = journal_of(state, *run_of(Told("one"), Told("two")))
@@ -118,7 +119,7 @@ def test_a_changed_journal_is_not_exported(state, fmt):
         export(state, "1", fmt)
 
 
-@pytest.mark.parametrize("fmt", ["jsonl", "html"])
+@pytest.mark.parametrize("fmt", ["jsonl", "html", "md"])
 def test_a_run_that_cannot_be_read_is_said(state, fmt):
     """In words."""
     with pytest.raises(TornJournal, match="The journal of run 1 cannot be read"):
@@ -130,7 +131,7 @@ def test_a_format_that_there_is_not_is_said(state):
     journal_of(state, *run_of())
     with pytest.raises(BadUsage) as caught:
         export(state, "1", "pdf")
-    assert "There is: jsonl, html." == caught.value.advice
+    assert "There is: jsonl, html, md." == caught.value.advice
 
 
 # --- html -----------------------------------------------------------------------------------
@@ -236,6 +237,95 @@ def test_an_empty_journal_makes_a_page(state):
     journal_of(state)
 
     assert "0 events" in page(state)
+
+
+# --- Markdown -------------------------------------------------------------------------------
+
+
+def test_markdown_says_what_the_page_says_and_holds_no_markup_of_others(state):
+    """Headings are ours; what a device or a person wrote is read as it stands."""
+    journal_of(
+        state,
+        *run_of(
+            Noted("# not a heading\n<img src=x> [a](b) `c` | *d*"),
+            RunEnded("repaired", "done", "It is.", "Go.", ("p1",), ("t1",), ("w1",)),
+        ),
+    )
+    text = export(state, "1", "md").decode()
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+
+    assert "# New key: Core 6D70" == headings[0]
+    assert "## Verdict: repaired" in headings
+    assert 5 == len(headings)
+    assert "\\# not a heading \\<img src=x\\> \\[a\\]\\(b\\) \\`c\\` \\| \\*d\\*" in text
+    for words in ("- Proof: p1", "- Warning: w1", "- Still to do: t1", "all of them fit"):
+        assert words in text
+
+
+# --- with what came before ------------------------------------------------------------------
+
+
+def test_a_run_is_handed_over_with_those_it_continues(state):
+    """Oldest first, in every format; each chain begins with its own number 1."""
+    first = journal_of(state, *run_of(Told("broke off")))
+    second = journal_of(state, *run_of(Told("went on"), run="2", continues="1"), run="2")
+    page = export(state, "2", "html").decode()
+    text = export(state, "2", "md").decode()
+
+    assert first + second == export(state, "2", "jsonl")
+    assert 0 < page.index("broke off") < page.index("went on")
+    assert 0 < text.index("broke off") < text.index("went on")
+
+
+@pytest.mark.parametrize("continues", ["1", "2", "../1", "77"])
+def test_a_predecessor_that_is_none_is_left_out(state, continues):
+    """Itself, a circle, a run that is not there."""
+    journal_of(state, *run_of(continues="2"))
+    data = journal_of(state, *run_of(run="2", continues=continues), run="2")
+
+    assert export(state, "2", "jsonl").endswith(data)
+
+
+# --- other customers' devices -----------------------------------------------------------------
+
+STRANGER = Device("1-2", "v9", "20a0", "42b2", "SECRET-SERIAL", "Nitrokey 3")
+NOT_OURS = DeviceJudged("1-2", STRANGER, False, "Not taken: serial SECRET-SERIAL is not ours.")
+
+
+def followed(exported: bytes) -> list[str]:
+    """The chain as the README tells a reader to follow it; the hash of every line."""
+    before, hashes = "", []
+    for line in exported.splitlines():
+        fields = json.loads(line)
+        assert fields["prev"] == ("" if fields["n"] == 1 else before)
+        real = hashlib.sha256(line).hexdigest()
+        before = fields["hash"] if fields.get("redacted") else real
+        hashes.append(before)
+    return hashes
+
+
+def test_another_customers_device_is_another_device_in_every_export(state):
+    """No serial and no ids of it; the chain can still be followed, and the line says so."""
+    data = journal_of(state, *run_of(NOT_OURS, Told("a")))
+    exported = export(state, "1", "jsonl")
+
+    for fmt in ("jsonl", "html", "md"):
+        told = export(state, "1", fmt)
+        assert b"SECRET" not in told
+        assert b"42b2" not in told
+    assert [record.hash for record in read_lines(data).records] == followed(exported)
+    (line,) = (json.loads(text) for text in exported.splitlines() if b"redacted" in text)
+    assert ("another device", "1-2") == (line["device"]["product"], line["port"])
+
+
+def test_our_own_device_is_never_hidden(state):
+    """Taken, or back in another mode: that is evidence."""
+    back = Device("1-1", "v2", "1d50", "607d", "6D70", "Spark Core")
+    wrong = DeviceJudged("1-1", back, False, "It is back as app.")
+    nameless = DeviceJudged("1-1", Device("1-1", "v3", "1d50", "607d"), False, "It is back.")
+    data = journal_of(state, *run_of(wrong, nameless))
+
+    assert data == export(state, "1", "jsonl")
 
 
 # --- artefacts ------------------------------------------------------------------------------

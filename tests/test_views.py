@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from console.codec import KINDS
 from console.events import (
-    KINDS,
     Answered,
     ArtefactKept,
     Asked,

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
+from console.codec import KINDS
 from console.events import (
-    KINDS,
     Answered,
     ArtefactKept,
     Asked,

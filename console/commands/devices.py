@@ -11,8 +11,9 @@ from typing import Any
 
 from console.clock import MachineClock
 from console.commands.words import complain, say, say_json
-from console.errors import BadUsage, GateClosed
+from console.errors import BadUsage, GateClosed, RecordError
 from console.hardware.bus import Bus
+from console.ports import NOTHING_SAID, PortBook, read_ports
 from console.state import State
 from console.views import BenchView, DeviceView
 
@@ -63,7 +64,9 @@ def device_line(device: dict[str, Any]) -> str:
     closed = [node["why"] for node in device["nodes"] if not node["may_open"]]
     trouble = f"  ! {closed[0]}" if closed else ""
     shown = device["shown"] or "-"
-    return f"{device['port']:<10} {ids}  {shown:<10} {device['name']}{trouble}"
+    said = f"  ({', '.join(filter(None, (device['label'], device['mark'])))})"
+    said = said if len(said) > len("  ()") else ""
+    return f"{device['port']:<10} {ids}  {shown:<10} {device['name']}{said}{trouble}"
 
 
 def seen_now(state: State) -> tuple[list[dict[str, Any]], str]:
@@ -85,12 +88,21 @@ def look_ourselves(state: State) -> tuple[tuple[DeviceView, ...], str]:
     from console.families import found as families
     from console.views import device_view
 
-    bus = bus_of(state)
+    bus, book = bus_of(state), said_of_ports(state)
     now = MachineClock().wall().isoformat()
-    seen = tuple(device_view(introduce(device, families()), now) for device in bus.scan())
+    seen = tuple(device_view(introduce(device, families(), book), now) for device in bus.scan())
     trouble = bus.state()
     bus.close()
     return seen, trouble
+
+
+def said_of_ports(state: State) -> PortBook:
+    """Labels and marks; where they cannot be read this is said, and there are none."""
+    try:
+        return read_ports(state)
+    except RecordError as error:
+        complain(error.sentence, error.advice)
+        return NOTHING_SAID
 
 
 def bus_of(state: State) -> Bus:
@@ -173,7 +185,7 @@ def card_of(words: str, state: State) -> dict[str, Any]:
     from console.cards import pick_device
     from console.families import found as families
 
-    bus = bus_of(state)
-    device = pick_device(words, bus.scan())
+    bus, book = bus_of(state), said_of_ports(state)
+    device = pick_device(words, bus.scan(), book)
     bus.close()
-    return dataclasses.asdict(make_card(device, families()))
+    return dataclasses.asdict(make_card(device, families(), book))

@@ -18,16 +18,12 @@ Given = argparse.Namespace
 
 
 def export(given: Given, state: State) -> int:
-    """Hand over the record of a run."""
-    from console import report
-
-    run_id = report.resolve_run(state, given.run)
+    """Hand over the record of a run, or of a job."""
     to = Path(given.to or "-")
+    data = _report(given, state)
     if given.to and given.to != "-" and (to.is_file() or not to.exists()):
-        say(str(_into(state, run_id, given.format, to)))
-        return 0
-    data = report.export(state, run_id, given.format)
-    if given.to and given.to != "-":
+        say(str(_into(to, data)))
+    elif given.to and given.to != "-":
         with storing(to):  # a pipe or a terminal is written to, never replaced by a file
             to.write_bytes(data)
     elif sys.stdout is not None:
@@ -36,11 +32,32 @@ def export(given: Given, state: State) -> int:
     return 0
 
 
-def _into(state: State, run_id: str, fmt: str, to: Path) -> Path:
+def _report(given: Given, state: State) -> bytes:
     from console import report
 
+    if bool(given.run) == bool(given.job):
+        raise BadUsage("Name a run, or a job with --job; one of them.", "See: replug log list")
+    if given.job:
+        return report.export_job(state, given.job, given.format)
+    return report.export(state, report.resolve_run(state, given.run), given.format)
+
+
+def ticket(given: Given, state: State) -> int:
+    """A run as a few plain lines, to paste into a forum or a ticket."""
+    from console import report
+    from console.chapter import read_whole
+    from console.ticket import ticket as lines
+
+    _, read = read_whole(state, report.resolve_run(state, given.run))
+    say(lines(read.records).rstrip("\n"))
+    return 0
+
+
+def _into(to: Path, data: bytes) -> Path:
+    from console.report import write_report
+
     try:
-        return report.export_to(state, run_id, fmt, to)
+        return write_report(to, data)
     except RecordError as error:
         error.advice = "Name another place: --to FILE"
         raise

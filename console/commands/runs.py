@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from console.commands.devices import must_be_scenario
+from console.commands.said import must_be_text
 from console.commands.words import complain, say, say_json, somebody_sits_here, technician
-from console.errors import BadUsage, NoSuchFlow, TornJournal
+from console.errors import BadUsage, GateClosed, NoSuchFlow, TornJournal
 from console.history import as_interrupted, view_of
 from console.state import State
 from console.views import RunView
@@ -72,12 +73,6 @@ def wanted(given: Given, state: State, flow: dict[str, Any], *, attended: bool) 
     )
 
 
-def must_be_text(name: str, value: str) -> None:
-    """Raises BadUsage for bytes that no journal and no report could show."""
-    if not value.isprintable():
-        raise BadUsage(f"What {name} says is not plain text.", "Type it again.")
-
-
 @contextmanager
 def keeping_ctrl_c() -> Iterator[list[int]]:
     """Ctrl-C only notes itself: between asking for a run and hearing its id it would lose it."""
@@ -90,10 +85,17 @@ def keeping_ctrl_c() -> Iterator[list[int]]:
 
 
 def flow_of(card: dict[str, Any], words: str) -> dict[str, Any]:
-    """The flow of the card that is meant. Raises NoSuchFlow."""
+    """The flow of the card that is meant. Raises NoSuchFlow, GateClosed (hands off)."""
+    if card["mark"]:
+        raise GateClosed(
+            f"The device on port {card['port']} is marked {card['mark']}.",
+            f"Nothing was sent to it. If it may be touched: replug mark {card['port']} clear",
+        )
     matches = [
         flow for flow in card["flows"] if words in (flow["id"], flow["id"].partition(".")[2])
     ]
+    own = [flow for flow in matches if not flow["id"].startswith("generic.")]
+    matches = own or matches  # what the family knows of it goes before what anybody can see
     if len(matches) == 1:
         return dict(matches[0])
     known = ", ".join(flow["id"] for flow in card["flows"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from console.codec import from_json, to_json
 from console.errors import (
     BadUsage,
     BenchError,
@@ -18,7 +19,7 @@ from console.errors import (
     NotPermitted,
     Unplugged,
 )
-from console.events import Device, DeviceChanged, from_json, to_json
+from console.events import Device, DeviceChanged
 from console.hardware.simulated import Setup
 
 _ERRORS: dict[str, type[ConsoleError]] = {

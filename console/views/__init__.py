@@ -18,6 +18,7 @@ from console.views.bench import (
     rows,
 )
 from console.views.clock import clock_of
+from console.views.job import JobView, fold_job, job_view
 from console.views.run import (
     Hand,
     QuestionView,
@@ -35,6 +36,7 @@ __all__ = [
     "BenchView",
     "DeviceView",
     "Hand",
+    "JobView",
     "Lately",
     "QuestionView",
     "Row",
@@ -46,7 +48,9 @@ __all__ = [
     "clock_of",
     "device_view",
     "fold_bench",
+    "fold_job",
     "fold_run",
+    "job_view",
     "meanwhile",
     "port_order",
     "rows",

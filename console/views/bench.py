@@ -11,11 +11,16 @@ from console.events import (
     BusChanged,
     DayTurned,
     Device,
+    DeviceAssigned,
     DeviceChanged,
     DevicePlugged,
     DeviceUnplugged,
+    FileArrived,
+    JobOpened,
     Node,
     Noted,
+    PortLabelled,
+    PortMarked,
     RunClosed,
     RunOpened,
     ScreenBack,
@@ -50,6 +55,8 @@ class DeviceView:
     since: str
     here: bool
     visit: str
+    mark: str = ""
+    job: str = ""
 
     @property
     def may_open(self) -> bool:
@@ -130,10 +137,45 @@ def fold_bench(view: BenchView, record: Record) -> BenchView:
             return _lately(replace(view, lost_at=record.at), record, "", "a screen's line dropped")
         case ScreenBack() as event:
             return replace(view, lost_at="", away=(event.since, record.at))
+        case _:
+            return _fold_said(view, record)
+
+
+def _fold_said(view: BenchView, record: Record) -> BenchView:
+    """What people said of the bench."""
+    match record.event:
         case Noted() as event:
             return _lately(view, record, "", f"note: {event.text}")
+        case PortLabelled(port, label):
+            view = replace(view, devices=_with(view, port, label=label))
+            text = f"port {port} is called {label}" if label else f"port {port} has no label now"
+            return _lately(view, record, port, text)
+        case PortMarked(port, mark):
+            view = replace(view, devices=_with(view, port, mark=mark))
+            return _lately(view, record, port, f"marked {mark}" if mark else "not hands off now")
+        case _:
+            return _fold_jobs(view, record)
+
+
+def _fold_jobs(view: BenchView, record: Record) -> BenchView:
+    match record.event:
+        case JobOpened(job, customer):
+            of = f" for {customer}" if customer else ""
+            return _lately(view, record, "", f"job {job} opened{of}")
+        case DeviceAssigned(port, job):
+            view = replace(view, devices=_with(view, port, job=job))
+            return _lately(view, record, port, f"belongs to {f'job {job}' if job else 'no job'}")
+        case FileArrived(job, name, size):
+            return _lately(view, record, "", f"file for job {job}: {name}, {size} bytes")
         case _:
             return view
+
+
+def _with(view: BenchView, port: str, **said: str) -> tuple[DeviceView, ...]:
+    return tuple(
+        replace(known, **said) if known.port == port else known  # type: ignore[arg-type]  # by name
+        for known in view.devices
+    )
 
 
 def _day_turned(view: BenchView, record: Record, event: DayTurned) -> BenchView:
@@ -168,7 +210,7 @@ def device_view(event: DevicePlugged, since: str) -> DeviceView:
     device = event.device
     return DeviceView(
         device.port,
-        "",
+        event.label,
         device.vid,
         device.pid,
         device.serial,
@@ -184,6 +226,8 @@ def device_view(event: DevicePlugged, since: str) -> DeviceView:
         since,
         True,
         device.visit,
+        event.mark,
+        event.job,
     )
 
 
@@ -265,13 +309,14 @@ def _absent_row(number: int, run: RunView) -> Row:
 def _row(number: int, device: DeviceView, run: RunView | None) -> Row:
     mark, what = _next(device, run)
     name = device.name if device.here else f"(empty since {clock_of(device.since)}: {device.name})"
+    own = "m" if device.mark and device.here else ""
     return Row(
-        str(number) if number < 10 else "",
+        own or (str(number) if number < 10 else ""),
         device.port,
         device.label,
         name,
         device.shown if device.here else "away",
-        run.job if run else "",
+        (run.job if run else "") or device.job,
         mark,
         what,
         run.run if run else "",
@@ -284,6 +329,8 @@ def _next(device: DeviceView, run: RunView | None) -> tuple[str, str]:
         return _next_of_run(run)
     if not device.here:
         return ".", ""
+    if device.mark:
+        return "-", device.mark
     if not device.may_open:
         return "!", "no access"
     if not device.families:

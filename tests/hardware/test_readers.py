@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from console.events import Card, Device, DeviceChanged, Node, from_json, to_json
+from console.codec import from_json, to_json
+from console.events import Card, Device, DeviceChanged, Node
 from console.families import Family, Mode
 from console.hardware.card import held_by, meaning, users_of_pcsc
 from console.hardware.readers import (

@@ -68,7 +68,7 @@ class BenchFeed:
 
     def _card(self, port: str) -> dict[str, Any]:
         device = next(d for d in self.bench.present() if d.port == port)
-        return dataclasses.asdict(card(device, self.bench.families))
+        return dataclasses.asdict(card(device, self.bench.families, self.bench.desk.book))
 
     def ask(self, do: str, **fields: Any) -> Any:
         self.asked.append((do, fields))
@@ -78,6 +78,15 @@ class BenchFeed:
                 return self.bench.answer(*values)
             case "stop_run":
                 return self.bench.stop_run(fields["run"], fields["by"])
+            case "label":
+                return self.bench.desk.label(fields["port"], fields["label"], fields["by"])
+            case "assign":
+                return self.bench.desk.assign(fields["port"], fields["job"], fields["by"])
+            case "look":
+                return self.bench.look_again()
+            case "mark":
+                off, by = fields["hands_off"], fields["by"]
+                return self.bench.desk.mark(fields["port"], hands_off=off, by=by)
             case "note":
                 return self.bench.note(fields["run"], fields["text"], fields["by"])
         raise AssertionError(do)

@@ -47,6 +47,64 @@ async def to_consent(pilot):
     await sees(pilot, "confirm_erase >")
 
 
+async def test_a_port_is_named_on_the_bench(tmp_path):
+    """l, a name, Enter; the table and the pane have it. Esc names nothing."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        await pilot.press("l", "escape")
+        assert not feed.asked
+        await pilot.press("l")
+        await types(pilot, "front left")
+        await sees(pilot, "front left (port 1-1)")
+        await pilot.press("f")
+        await sees(pilot, "front left  WHAT CAN BE DONE")
+
+
+async def test_a_device_is_marked_hands_off_on_the_bench(tmp_path):
+    """m; the row says it, no flow is offered; m again clears it."""
+    async with shown(tmp_path) as (pilot, _, _):
+        await pilot.press("m")
+        await sees(pilot, "- hands off")
+        assert ">m" in seen(pilot.app)
+        await pilot.press("f")
+        await sees(pilot, "No flow is offered")
+        await pilot.press("escape", "m")
+        await sees(pilot, ">1")
+
+
+async def test_the_same_again_says_what_it_will_ask_and_starts_at_the_second_time(tmp_path):
+    """One stray key starts nothing; what was answered for the unit before is not asked again."""
+    async with shown(tmp_path, "core-healthy") as (pilot, feed, _):
+        await pilot.press("full_stop")
+        await sees(pilot, "Nothing to do again")
+        await pilot.press("f", "1", "s")
+        await sees(pilot, "N O")
+        await pilot.press("escape", "full_stop")
+        await sees(pilot, "Check the keys again on port 1-1? It asks nothing.")
+        await pilot.press("full_stop")
+        await sees(pilot, "run 2")
+        await sees(pilot, "N O")
+
+        assert [do for do, _ in feed.asked] == ["run", "run"]
+
+
+async def test_a_device_gets_its_job_on_the_bench(tmp_path):
+    """j and a number; then j and Enter shows the job, with the line that sends it a file."""
+    async with shown(tmp_path) as (pilot, _, bench):
+        await pilot.press("j")
+        await types(pilot, "2243")
+        await sees(pilot, "belongs to job 2243 now")
+        (bench.state.job_inbox("2243") / "image.bin").write_bytes(b"123")
+        await pilot.press("j")
+        await types(pilot, "")
+        await sees(pilot, "File image.bin, 3 bytes")
+        assert "scpFILEtest@repair-2:" in "".join(seen(pilot.app).split())
+        await pilot.press("escape")
+        await sees(pilot, "file for job 2243: image.bin")
+        await pilot.press("j")
+        await types(pilot, "-")
+        await sees(pilot, "belongs to no job now")
+
+
 async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
     """From plugged in to the verdict, and the record is exported."""
     async with shown(tmp_path) as (pilot, feed, bench):
@@ -55,6 +113,9 @@ async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
         await sees(pilot, "R E P A I R E D")
         await pilot.press("e")
         await sees(pilot, "Exported")
+        await pilot.press("c")
+        await sees(pilot, "REPAIRED.")
+        await sees(pilot, "Ticket of run 1")
 
         assert feed.answers() == ["", "2243", "yes"]
         assert (bench.state.exports / "run-1.html").exists()

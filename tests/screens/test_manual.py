@@ -19,6 +19,7 @@ SCREENS = [
 PLAIN = {"question_mark": "?", "escape": "Esc", "enter": "Enter", "tab": "Tab", "up": "Up"} | {
     "down": "Down",
     "ctrl+l": "Ctrl-L",
+    "full_stop": ".",
     "ctrl+c": "Ctrl-C",
 }
 SCROLLING = {"space", "minus", "pageup", "pagedown", "up", "down"}

@@ -199,4 +199,4 @@ def test_practice_and_job_stand_in_the_header():
         )
     )
 
-    assert header(view, 64).plain.strip() == "PRACTICE  port 1-1  REKEY  job 2243  Core"
+    assert header(view, "port 1-1", 64).plain.strip() == "PRACTICE  port 1-1  REKEY  job 2243  Core"

@@ -1,0 +1,103 @@
+"""What the kernel wrote about a port: its own log, as far as this user may read it.
+
+The rule: reads only, and never waits. Which lines count is decided by pure functions, so any
+machine's log can be a test; only lines about the port, and only since its device came.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.hardware.sightings import printable
+
+KMSG = Path("/dev/kmsg")
+LARGEST_RECORD = 8192
+PATIENCE = 10.0
+"""Seconds after which a log program that does not end is left alone."""
+PROGRAMS = (
+    ("journalctl", "--dmesg", "--quiet", "--no-pager", "--output=cat", "--lines=5000"),
+    ("dmesg", "--notime"),
+)
+LAST = 20
+"""Lines about a port that are worth keeping."""
+FAULT = re.compile(
+    r"error -(71|110|32|62|84)\b|unable to enumerate|over-?current|disabled by hub"
+    r"|not accepting address|cannot enable|device not responding"
+)
+
+
+@dataclass(frozen=True)
+class KernelLog:
+    """Lines about one port; `trouble` says why there can be none."""
+
+    lines: tuple[str, ...] = ()
+    trouble: str = ""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The lines that tell of a fault on the wire."""
+        return tuple(line for line in self.lines if FAULT.search(line))
+
+
+def about(port: str, lines: Iterable[str]) -> tuple[str, ...]:
+    """The lines that name the port, from the last arrival there on, the last few."""
+    named = re.compile(rf"(?<![\w.-])({re.escape(port)}|{re.escape(_seen_by_hub(port))})(?![\w.-])")
+    found = [printable(line.strip()) for line in lines if named.search(line)]
+    arrivals = [at for at, line in enumerate(found) if ": new " in line]
+    return tuple(found[arrivals[-1] if arrivals else 0 :][-LAST:])
+
+
+def _seen_by_hub(port: str) -> str:
+    """The port as its hub calls it: 1-1.4 is 1-1-port4, 1-4 is usb1-port4."""
+    above, dot, number = port.rpartition(".")
+    if dot:
+        return f"{above}-port{number}"
+    bus, _, number = port.partition("-")
+    return f"usb{bus}-port{number}"
+
+
+def kernel_log(port: str) -> KernelLog:
+    """What the kernel wrote about the port, from the first source that this user may read."""
+    lines = _kmsg()
+    for program in PROGRAMS:
+        lines = lines or _told_by(program)
+    if not lines:
+        return KernelLog(trouble="This user may not read the kernel's log (group adm may).")
+    return KernelLog(about(port, lines))
+
+
+def _kmsg(path: Path = KMSG) -> list[str]:
+    found: list[str] = []
+    with suppress(OSError):  # BlockingIOError at its end
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            _read_records(descriptor, found)
+        finally:
+            os.close(descriptor)
+    return found
+
+
+def _read_records(descriptor: int, found: list[str]) -> None:
+    while True:
+        try:
+            record = os.read(descriptor, LARGEST_RECORD)
+        except BrokenPipeError:
+            continue  # it was overwritten before it was read
+        if not record:
+            return
+        head = record.decode("utf-8", "replace").partition("\n")[0]
+        found.append(head.partition(";")[2])
+
+
+def _told_by(program: tuple[str, ...]) -> list[str]:
+    try:
+        done = subprocess.run(program, capture_output=True, timeout=PATIENCE, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.decode("utf-8", "replace").splitlines()
