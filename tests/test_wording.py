@@ -97,6 +97,7 @@ def test_every_event_of_a_run_has_words():
     of_the_bench = {
         *("BenchStarted", "BenchStopped", "BusChanged", "DevicePlugged", "DeviceChanged"),
         *("DeviceUnplugged", "DayTurned", "RunOpened", "RunClosed", "ScreenLost", "ScreenBack"),
+        *("PortLabelled", "PortMarked", "JobOpened", "DeviceAssigned", "FileArrived"),
     }
     worded = {type(event).__name__ for event, text in LINES if text}
 
