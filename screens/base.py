@@ -83,7 +83,7 @@ class Page(Screen[None], inherit_bindings=False):
 
     def header(self, width: int) -> Text:
         """The left of the first line."""
-        raise NotImplementedError
+        raise NotImplementedError  # every page has its own
 
     def clock(self, width: int) -> Text:
         """The right of the first line."""
@@ -91,11 +91,11 @@ class Page(Screen[None], inherit_bindings=False):
 
     def page(self) -> Draw:
         """What fills the page."""
-        raise NotImplementedError
+        raise NotImplementedError  # every page has its own
 
     def keys(self) -> str:
         """The key line."""
-        raise NotImplementedError
+        raise NotImplementedError  # every page has its own
 
     @property
     def run_in_hand(self) -> str:

@@ -25,7 +25,7 @@ class PracticeHands(Page):
     @property
     def port_in_hand(self) -> str:
         """The port whose device the hands would take."""
-        raise NotImplementedError
+        raise NotImplementedError  # every page has its own
 
     def action_plug(self) -> None:
         from console.practice import bus  # late: not for the first picture

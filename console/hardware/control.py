@@ -29,7 +29,7 @@ STEP = 0.05
 GONE = {errno.ENODEV, errno.ESHUTDOWN, errno.ENXIO}
 # A pull is first seen as broken transfers; the hub reports it some 100 ms later.
 PERHAPS_GONE = {errno.EIO, errno.EPROTO, errno.EILSEQ, errno.ENOENT, None}
-LIBRARY_ERRORS = (OSError, ValueError, NotImplementedError)
+LIBRARY_ERRORS = (OSError, ValueError, NotImplementedError)  # the last: a backend without the call
 
 
 @dataclass(frozen=True)
