@@ -63,6 +63,17 @@ class SimulatedUsb(Protocol):
     def control(self, setup: Setup, data: bytes) -> bytes:
         """One control transfer, standard requests included. Raises Stall or Hang."""
 
+    def send(self, endpoint: int, data: bytes) -> None:
+        """One transfer to an OUT endpoint (1 to 15). Raises Stall; Hang: it takes it never."""
+
+    def receive(self, endpoint: int, length: int) -> bytes | None:
+        """One transfer from an IN endpoint (0x81 to 0x8F), at most `length` bytes.
+
+        None while it has nothing to say (NAK): whoever exports it asks again after whatever
+        else has happened to it. It may let a little time pass first, as a device does that
+        says every 100 ms that it is still busy. Raises Stall, Hang.
+        """
+
     def power_on(self) -> None:
         """After Away(seconds): its own reset is over. Otherwise it was plugged in.
 
@@ -77,6 +88,17 @@ class SimulatedUsb(Protocol):
 
     def thaw(self, frozen: Mapping[str, Any]) -> None:
         """Become what freeze() described."""
+
+
+class OnlyControl:
+    """The endpoints of a device that has none but endpoint 0, or nothing to say on them."""
+
+    def send(self, endpoint: int, data: bytes) -> None:
+        """What is sent there is taken, and nothing comes of it."""
+
+    def receive(self, endpoint: int, length: int) -> bytes | None:
+        """Nothing, ever."""
+        return None
 
 
 Pause = Callable[[float], None]

@@ -25,6 +25,7 @@ from console.hardware.simulated import (
     Away,
     Descriptors,
     Hang,
+    OnlyControl,
     Pause,
     Scenario,
     Setup,
@@ -50,7 +51,7 @@ class Mode(StrEnum):
     DFU = "dfu"
 
 
-class ParticleBoard:
+class ParticleBoard(OnlyControl):
     """One board. `shows` says whether its application appears on USB at all."""
 
     def __init__(
