@@ -74,14 +74,15 @@ class Arrivals:
         if self._host.given(question.id) is not None or not self._host.attended():
             return self._guide.ask(question, text)
         self._forget_replies()
-        asked = Asked(question.id, question.kind.value, text, True, "", question.choices, True)
-        self._host.post(asked)  # before the wait: the question is what rings
         self._host.post(
             WaitStarted(
                 *(watch.what, Acts.BRING.who, watch.hands, watch.usual, watch.limit, watch.safe),
                 acts=Acts.BRING.value,
             )
         )
+        # After the wait: on a plain terminal what hands do stands above the prompt then.
+        asked = Asked(question.id, question.kind.value, text, True, "", question.choices, True)
+        self._host.post(asked)
         came, answered = self._until(question, asked, watch.limit, look, hear)
         self._host.post(WaitEnded("came" if came else "did not come"))
         self._host.post(answered)

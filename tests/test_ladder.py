@@ -11,6 +11,7 @@ from console.events import Answered, DeviceJudged, Told
 from console.families import found
 from console.families.particle.simulator import Mode, ParticleBoard, SparkCore
 from console.families.particle.simulator_rows import PHOTON
+from console.hardware.kernel import KernelLog
 from console.hardware.simulated import (
     Descriptors,
     PlainDevice,
@@ -369,6 +370,30 @@ def test_without_a_port_every_port_counts(tmp_path):
         assert "no_hub" in asked
         assert "4 lines tell of trouble on port 1-1" == view.steps[1].found
         assert "it is not shown on any port" == view.steps[0].found
+
+
+def test_in_a_guest_the_host_is_the_first_suspect(tmp_path):
+    """A device is attached to a guest by its host, anew in each of its modes."""
+    with workshop(tmp_path, "core-dead") as shop:
+        shop.bus.guest = True
+        run = shop.bench.open_run(Request("particle.check", "1-1", not_shown=True))
+        assert shop.technician.ended.get(timeout=60) == run
+        said = [said.sentence for said in view_of(shop.state, run).said]
+
+    assert any("its host must attach the device" in sentence for sentence in said)
+
+
+def test_an_overloaded_port_is_a_warning_in_the_verdict(tmp_path):
+    """Whoever goes on to the next port must have read it."""
+    with workshop(tmp_path, "core-dead") as shop:
+        log = KernelLog(("usb usb1-port1: over-current condition",))
+        shop.bus.kernel_log = lambda port: log
+        run = shop.bench.open_run(Request("particle.check", "1-1", not_shown=True))
+        assert shop.technician.ended.get(timeout=60) == run
+        view = view_of(shop.state, run)
+
+    assert ("Its port was overloaded (over-current).",) == view.ended.warnings
+    assert any("short circuit, bent pins" in said.advice for said in view.said)
 
 
 def test_a_port_may_be_named_by_its_label_and_must_be_one(tmp_path):
