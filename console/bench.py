@@ -47,13 +47,13 @@ from console.events import (
     StopAsked,
 )
 from console.families import Family
-from console.flow import GUIDE_QUESTIONS, Flow
 from console.guide import Reply
 from console.hardware.bus import Bus
 from console.hardware.changes import changes
 from console.history import close_interrupted, predecessor
 from console.journal import Journal
-from console.run import Request, Run
+from console.ports import PORT
+from console.run import Request, Run, check_answers
 from console.state import State, give_back, set_aside, storing
 from console.views import BenchView, RunView, fold_bench, fold_run
 
@@ -335,7 +335,7 @@ class Bench:
 
     def _open_run(self, request: Request) -> str:
         if request.not_shown:
-            device = Device(request.device, "", "", "")
+            device = Device(self._port_of(request.device), "", "", "")
             family, flow = flow_named(request.flow, self.families)
         else:
             device = self._pick(request.device)
@@ -358,6 +358,16 @@ class Bench:
         self.log(RunOpened(run, started.flow, device.port, request.job))
         performed.start()
         return run
+
+    def _port_of(self, words: str) -> str:
+        """The port (path or label) at which something is not shown; "" for none in particular."""
+        port = self.desk.book.port_named(words)
+        if port and not PORT.fullmatch(port):
+            raise BadUsage(f"There is no port {port} here.", "Name its path (1-1.4) or its label.")
+        for known in self._devices:
+            if known.port == port:
+                self.desk.must_be_ours(known)
+        return port
 
     def must_be_free(self, port: str) -> None:
         """Raises GateClosed if a run goes on on that port (owner thread)."""
@@ -475,14 +485,3 @@ def _settle(future: Future[T], work: Callable[[], T]) -> None:
         future.set_result(work())
     except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
         future.set_exception(error)
-
-
-def check_answers(request: Request, flow: Flow) -> None:
-    """Every answer brought along must be to a question of the flow. Raises BadUsage."""
-    known = {question.id for question in (*flow.questions, *GUIDE_QUESTIONS)}
-    unknown = sorted(set(request.answers) - known)
-    if unknown:
-        raise BadUsage(
-            f"The flow {flow.name} has no question {', '.join(unknown)}.",
-            f"Its questions: {', '.join(q.id for q in flow.questions) or 'none'}.",
-        )

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from console.errors import NoSuchDevice, NoSuchFlow
 from console.events import Device, DevicePlugged, PlannedStep
 from console.generic import GENERIC
+from console.ladder import ladder_of
 from console.ports import NOTHING_SAID, PortBook
 
 if TYPE_CHECKING:
     from console.families import Family
     from console.flow import Flow
 
+CHECK = "check"
 NOT_KNOWN = "No family here knows this device; its connection can be checked all the same."
 
 
@@ -42,6 +44,8 @@ class FlowCard:
     ready: tuple[str, ...]
     hands: str
     keeps: str
+    ladder: bool = False
+    """Is it for a device that does not appear, and finds out why?"""
 
 
 @dataclass(frozen=True)
@@ -157,18 +161,32 @@ def pick_flow(words: str, device: Device, families: tuple[Family, ...]) -> tuple
 
 
 def flow_named(words: str, families: tuple[Family, ...]) -> tuple[Family, Flow]:
-    """The flow named family.flow, whatever is plugged in. Raises NoSuchFlow."""
+    """The flow named family.flow, whatever is plugged in. Raises NoSuchFlow.
+
+    The check of a device that is not shown is the ladder; any other flow waits for it.
+    """
     name, _, wanted = words.partition(".")
-    for family in families:
+    for family in (*families, GENERIC):
         if family.name == name:
-            return family, family.flow(wanted)
+            flow = family.flow(wanted)
+            return family, ladder_of(family) if flow.name == CHECK else flow
     raise NoSuchFlow(
         f"There is no flow {words}.", "For a device that is not shown, name it in full: family.flow"
     )
 
 
 def absent_card(port: str, families: tuple[Family, ...]) -> DeviceCard:
-    """What can be done with a device that does not appear: every family's flows."""
-    flows = tuple(flow_card(family, flow) for family in families for flow in family.flows)
-    about = "Nothing is shown. A flow started now walks it to where it can be seen."
-    return DeviceCard(port, "a device that is not shown", "away", about, "", flows)
+    """What can be done with a device that does not appear: each family's ladder and flows."""
+    ladders = tuple(
+        replace(flow_card(family, ladder_of(family)), ladder=True)
+        for family in (*families, GENERIC)
+        if any(flow.name == CHECK for flow in family.flows)
+    )
+    flows = tuple(
+        flow_card(family, flow)
+        for family in families
+        for flow in family.flows
+        if flow.name != CHECK
+    )
+    about = "Nothing is shown. Find out why, or start a flow that waits until it is."
+    return DeviceCard(port, "a device that is not shown", "away", about, "", (*ladders, *flows))

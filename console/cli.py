@@ -103,7 +103,10 @@ def _run_words(words: Words[_Exact], both: _Exact) -> None:
     run.add_argument(
         "--not-shown",
         action="store_true",
-        help="it does not appear; DEVICE, if given, is the port where it should come",
+        help="it does not appear: a check finds out why, any other flow waits for it",
+    )
+    run.add_argument(
+        "--port", metavar="PORT", default="", help="with --not-shown: its port, or that one's label"
     )
     run.add_argument("--answer", metavar="ID=VALUE", action="append", default=[])
     run.add_argument("--answers", metavar="FILE.toml", help="a table [answers]; secrets by file")
@@ -170,6 +173,9 @@ def _bench_words(words: Words[_Exact], both: _Exact) -> None:
     _word(bench_words, both, "stop", bench.bench_stop, "end it, if no run goes on")
     plug = _word(words, both, "plug", practice.plug, "practice: plug a simulated device in")
     plug.add_argument("port", metavar="PORT")
+    plug.add_argument(
+        "of", metavar="FROM", nargs="?", default="", help="the device that lies at this port"
+    )
     pull = _word(words, both, "pull", practice.pull, "practice: pull a simulated device out")
     pull.add_argument("port", metavar="PORT")
     press = _word(words, both, "press", practice.press, "practice: use its buttons")

@@ -73,6 +73,8 @@ class Outcome:
     advice: str = ""
     proof: tuple[str, ...] = ()
     to_do: tuple[str, ...] = ()
+    damage: Damage | None = None
+    """What the device is found to have lost; None: what its last step could cost."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,32 @@ class Flow:
 
     def planned(self) -> tuple[PlannedStep, ...]:
         return tuple(PlannedStep(step.id, step.title, step.usual) for step in self.plan)
+
+
+def fits(question: Question, answer: str, must_type: str = "") -> bool:
+    """Does the text answer the question?"""
+    match question.kind:
+        case Kind.CONFIRM:
+            return answer in ("yes", "no")
+        case Kind.TYPED:
+            return bool(must_type) and answer == must_type
+        case Kind.CHOICE:
+            return answer in question.choices
+        case _:
+            return bool(answer)
+
+
+def misfit(question: Question, must_type: str = "") -> str:
+    """What to say of an answer that does not fit."""
+    match question.kind:
+        case Kind.CONFIRM:
+            return "Type yes or no."
+        case Kind.TYPED:
+            return f"That is not what has to be typed ({must_type})."
+        case Kind.CHOICE:
+            return f"One of: {', '.join(question.choices)}."
+        case _:
+            return "An empty answer does not answer it."
 
 
 RETRY = Question("retry", Kind.CHOICE, "Try this step again?", choices=("again", "stop"))
@@ -124,7 +152,7 @@ def perform(flow: Flow, guide: Guide) -> RunEnded:
         outcome.proof,
         outcome.to_do,
         guide.warnings,
-        guide.damage.value,
+        (outcome.damage or guide.damage).value,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from console.arrivals import Arrivals
 from console.clock import Clock
 from console.errors import (
     ConsoleError,
@@ -39,7 +40,7 @@ from console.events import (
     WaitStarted,
     Warned,
 )
-from console.flow import RETRY, Flow, Kind, Question, Step
+from console.flow import RETRY, Flow, Kind, Question, Step, fits, misfit
 from console.hardware.identity import Expectation, Judgement, same_unit
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import (
@@ -123,7 +124,7 @@ class Host(Protocol):
         """The device's mode in the run's family; "" if it is none of it."""
 
     def kernel_log(self, port: str) -> KernelLog:
-        """What the kernel wrote about a port."""
+        """What the kernel wrote about a port; about trouble on any if it is ""."""
 
     def stop_asked(self) -> bool:
         """Did the technician ask to stop?"""
@@ -165,6 +166,16 @@ class Guide:
         return self._host.device
 
     @property
+    def present(self) -> tuple[Device, ...]:
+        """Every device on the bench now that no other run works on."""
+        return self._host.present()
+
+    @property
+    def guest(self) -> bool:
+        """Does this machine run in another, whose host attaches each device to it?"""
+        return self._host.guest
+
+    @property
     def mode(self) -> str:
         """The device's mode now; "" when it is away, or nothing of this family."""
         here = any(known.visit == self.device.visit for known in self._host.present())
@@ -180,6 +191,10 @@ class Guide:
         """What the kernel wrote about the device's port since the device came."""
         return self._host.kernel_log(self.device.port)
 
+    def kernel_faults(self) -> KernelLog:
+        """What the kernel wrote of trouble on any port."""
+        return self._host.kernel_log("")
+
     @property
     def damage(self) -> Damage:
         """What is lost if the device is pulled now."""
@@ -194,13 +209,16 @@ class Guide:
             self._unique = read
             return
         found = same_unit(self._unique, read)
-        self._judged(self.device, found)
+        self.judged(self.device, found)
         if not found.taken:
             raise GateClosed(found.why, "Nothing more was sent to it.")
 
-    def _judged(self, device: Device, found: Judgement) -> None:
+    def judged(self, device: Device, found: Judgement) -> None:
+        """Write what came and what it was held to be; what is taken is the device from now on."""
         event = DeviceJudged(device.port, device, found.taken, found.why, found.grade.value)
         self._host.post(event)
+        if found.taken:
+            self._host.moved(device)
 
     # --- saying --------------------------------------------------------------------------
 
@@ -340,19 +358,17 @@ class Guide:
             if not signal.answer and question.optional:
                 self._host.post(Answered(question.id, "not checked", signal.by))
                 return None
-            if _fits(question, signal.answer, must_type):
+            if fits(question, signal.answer, must_type):
                 return self._accept(question, signal, must_type)
-            self._host.post(Told(_misfit(question, must_type)))
+            self._host.post(Told(misfit(question, must_type)))
 
     def _accept(self, question: Question, reply: Reply, must_type: str) -> str:
         shown = "(given)" if question.kind is Kind.SECRET else reply.answer
         if question.kind is Kind.CONFIRM and reply.answer == "no":
             self._host.post(Answered(question.id, "no", reply.by))
             raise Stopped("You said no.", "Nothing was written because of this question.")
-        if not _fits(question, reply.answer, must_type):
-            raise GateClosed(
-                f"{question.id}: {_misfit(question, must_type)}", "Nothing is written."
-            )
+        if not fits(question, reply.answer, must_type):
+            raise GateClosed(f"{question.id}: {misfit(question, must_type)}", "Nothing is written.")
         self._host.post(Answered(question.id, shown, reply.by))
         return reply.answer
 
@@ -424,6 +440,11 @@ class Guide:
         )
         yield Reconnect(self, self._host, expectation, what)
 
+    def arrivals(self) -> Arrivals:
+        """What comes on the bus from now on, and questions that it may answer."""
+        self._host.look_again()
+        return Arrivals(self, self._host)
+
     @contextmanager
     def touch(
         self, what: str, *, window: float = 0.0, since: str = "plug", safe: str = ""
@@ -471,27 +492,3 @@ class Guide:
         kept = ArtefactKept(kept.name, kept.place, kept.sha256, kept.size, about)
         self._host.post(kept, durable=True)
         return kept
-
-
-def _fits(question: Question, answer: str, must_type: str) -> bool:
-    match question.kind:
-        case Kind.CONFIRM:
-            return answer in ("yes", "no")
-        case Kind.TYPED:
-            return bool(must_type) and answer == must_type
-        case Kind.CHOICE:
-            return answer in question.choices
-        case _:
-            return bool(answer)
-
-
-def _misfit(question: Question, must_type: str) -> str:
-    match question.kind:
-        case Kind.CONFIRM:
-            return "Type yes or no."
-        case Kind.TYPED:
-            return f"That is not what has to be typed ({must_type})."
-        case Kind.CHOICE:
-            return f"One of: {', '.join(question.choices)}."
-        case _:
-            return "An empty answer does not answer it."

@@ -17,6 +17,7 @@ from console.state import State, write_private
 
 HANDS_OFF = "hands off"
 LONGEST_LABEL = 40
+PORT = re.compile(r"[0-9]+-[0-9.]+")
 ANOTHER_NAME = re.compile(r"[0-9]+-[0-9.]+|[0-9a-fA-F]{4}:[0-9a-fA-F]{4}")
 """What no label may look like: a device is also named by its port, or by VID:PID."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from console.clock import Clock
+from console.errors import BadUsage
 from console.events import (
     ArtefactKept,
     Device,
@@ -26,10 +27,10 @@ from console.events import (
     Verdict,
 )
 from console.families import Family
-from console.flow import Flow, perform
+from console.flow import GUIDE_QUESTIONS, Flow, perform
 from console.guide import Guide, Recorded, Reply, Signal
 from console.hardware.bus import Bus
-from console.hardware.kernel import KernelLog, kernel_log
+from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
 from console.history import first_backups, predecessor, recorded, same_unit
 from console.state import State, write_private
@@ -54,6 +55,17 @@ class Request:
     attended: bool = False
     job: str = ""
     by: str = ""
+
+
+def check_answers(request: Request, flow: Flow) -> None:
+    """Every answer brought along must be to a question of the flow. Raises BadUsage."""
+    known = {question.id for question in (*flow.questions, *GUIDE_QUESTIONS)}
+    unknown = sorted(set(request.answers) - known)
+    if unknown:
+        raise BadUsage(
+            f"The flow {flow.name} has no question {', '.join(unknown)}.",
+            f"Its questions: {', '.join(q.id for q in flow.questions) or 'none'}.",
+        )
 
 
 class Owner(Protocol):
@@ -184,9 +196,7 @@ class Run:
         return mode.name if mode else ""
 
     def kernel_log(self, port: str) -> KernelLog:
-        if self._owner.bus.practice:
-            return KernelLog(trouble="Practice hardware has no kernel that could tell of it.")
-        return kernel_log(port)
+        return self._owner.bus.kernel_log(port)
 
     def stop_asked(self) -> bool:
         return self._stop.is_set()

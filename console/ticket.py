@@ -1,7 +1,7 @@
 """A run as a few plain lines, to paste into a forum or a ticket.
 
 The rule: at most 40 lines of 78 columns, and nothing in it that belongs to a customer: no job, no
-typed answer, no whole serial, no other device.
+typed answer, no whole serial, no other device. A choice is a word of the program's own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from console.events import RunEnded
+from console.events import Asked, RunEnded
 from console.journal import Record
 from console.strangers import hide
 from console.views import RunView, run_view
@@ -23,7 +23,9 @@ SHORTEST_SECRET = 4
 def ticket(records: tuple[Record, ...]) -> str:
     """The lines, each with its line end."""
     view = run_view(hide(records))
-    lines = [piece for words in _parts(view) for piece in _wrapped(_harmless(words, view))]
+    ours = {word for r in records if isinstance(r.event, Asked) for word in r.event.choices}
+    typed = {view.job, *(given.answer for given in view.answers)} - ours
+    lines = [piece for words in _parts(view) for piece in _wrapped(_harmless(words, view, typed))]
     if len(lines) > LINES:
         left = len(lines) - LINES + 1
         more = f"({left} more lines in the record: replug log export {view.run})"
@@ -59,10 +61,10 @@ def _said(view: RunView) -> Iterator[str]:
             yield f" {said.mark} {said.sentence} {said.advice}".rstrip()
 
 
-def _harmless(text: str, view: RunView) -> str:
+def _harmless(text: str, view: RunView, typed: Iterable[str]) -> str:
     for serial in _longest_first(known.serial for known in view.seen_as):
         text = text.replace(serial, f"..{serial[-4:]}" if len(serial) > SHORTEST_SECRET else "..")
-    for answer in _longest_first((view.job, *(given.answer for given in view.answers))):
+    for answer in _longest_first(typed):
         if len(answer) >= SHORTEST_SECRET and answer not in ("(given)", "not checked"):
             text = text.replace(answer, "(given)")
     return plain(text)

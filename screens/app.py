@@ -67,8 +67,9 @@ class Replug(App[str], inherit_bindings=False):
         words = "\n\n".join(text for text in map(page, pages) if text)
         self.push_screen(TextPage("Help", words))
 
-    def open_dead(self) -> None:
-        self.push_screen(DeadPage("Dead, or not shown", page("dead")))
+    def open_dead(self, port: str = "") -> None:
+        """What to do with a device that is not shown in that port ("" for any)."""
+        self.push_screen(DeadPage(port, "Dead, or not shown", page("dead")))
 
     def back_to_bench(self) -> None:
         while not isinstance(self.screen, BenchPage):

@@ -133,6 +133,11 @@ class BenchPage(PracticeHands, Page):
         else:
             self.app.push_screen(FlowsPage(row.port))
 
+    def action_dead(self) -> None:
+        """For the port in hand, unless something is shown there."""
+        row = self._row()
+        self.console_app.open_dead("" if row is None or row.here else row.port)
+
     def action_export(self) -> None:
         port = self.look.port
         runs = [run.run for run in self.shot.runs.values() if run.port == port and run.run]

@@ -35,12 +35,13 @@ STYLE_OF_MARK = {"!": Style.CARE, "?": Style.CARE, "~": Style.GOOD}
 PRACTICE_HINT = "replug --practice core-blank-key"
 EMPTY = (
     "Nothing is plugged in. Plug a device in: it is named here at once, and nothing is sent to it.",
-    "It does not show up although it is plugged in: d tells how to wake it with its buttons.",
+    "It does not show up although it is plugged in: d finds out why, rung by rung.",
     f"No device at hand: p opens practice hardware, the same as: {PRACTICE_HINT}",
 )
 EMPTY_PRACTICE = (
     "Nothing is plugged in on this practice bench.",
     "x plugs the device of the chosen port in again, or pulls it out.",
+    "One is plugged in and not shown? d finds out why, rung by rung.",
 )
 
 

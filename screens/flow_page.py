@@ -5,6 +5,8 @@ The rule: pure. All that a flow needs and may do is read before it starts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.text import Text
 
 from console.cards import DeviceCard, FlowCard, QuestionCard
@@ -32,6 +34,20 @@ def flow_list(card: DeviceCard, chosen: int, width: int) -> list[Text]:
         lines += paragraph(flow.title, width, f" {mark}{at + 1} ", style)
         lines += paragraph(flow.about, width, "    ")
         lines += [Text("")]
+    return lines
+
+
+def ways_in(ladders: tuple[FlowCard, ...], where: str) -> Callable[[int], list[Text]]:
+    """The ladders, numbered, above what the manual says of a device that is not shown."""
+
+    def lines(width: int) -> list[Text]:
+        head = f" What is it, {where}? A number shows how it is found out. It sends nothing."
+        return [
+            rule(width),
+            line((fit(head, width).rstrip(), Style.STRONG)),
+            *(line(fit(f"   {n} {way.title}", width).rstrip()) for n, way in enumerate(ladders, 1)),
+        ]
+
     return lines
 
 

@@ -77,10 +77,11 @@ class FlowPage(Page):
         Binding("up", "scroll_by(-1)", "up"),
     ]
 
-    def __init__(self, port: str, flow: FlowCard) -> None:
+    def __init__(self, port: str, flow: FlowCard, *, not_shown: bool = False) -> None:
         super().__init__()
         self._port = port
         self._flow = flow
+        self._not_shown = not_shown or port == NOT_SHOWN
         self._job = ""
         self._offset = 0
         self._started = False
@@ -122,7 +123,7 @@ class FlowPage(Page):
         request = Request(
             self._flow.id,
             self._port,
-            not_shown=self._port == NOT_SHOWN,
+            not_shown=self._not_shown,
             attended=True,
             job=self._job,
             by=feed.by,
@@ -140,12 +141,42 @@ class FlowPage(Page):
 
 
 class DeadPage(TextPage):
-    """What to do with a device that is not shown; from here its flows start without it."""
+    """What to do with a device that is not shown: the ladders, and other flows without it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "flows", "flows")]
+    MANUAL = ("dead",)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(number), f"climb({number})", "find out why") for number in range(1, 10)),
+        Binding("p", "port", "its port"),
+        Binding("f", "flows", "flows that wait for it"),
+    ]
+
+    def __init__(self, port: str, heading: str, words: str) -> None:
+        super().__init__(heading, words)
+        self._port = port
+
+    @property
+    def ladders(self) -> tuple[FlowCard, ...]:
+        card = self.shot.cards.get(NOT_SHOWN)
+        return tuple(flow for flow in card.flows if flow.ladder) if card else ()
 
     def keys(self) -> str:
-        return "f flows for a device that is not shown   space on   Esc back   q leave"
+        return "1-9 find out why   p its port   f other flows   space on   Esc back   q leave"
+
+    def page(self) -> Draw:
+        ways = flow_page.ways_in(self.ladders, self.place(self._port))
+        return lambda width, height: [*ways(width), *self._draw(width, height - len(ways(width)))]
+
+    def action_climb(self, number: int) -> None:
+        if number <= len(self.ladders):
+            ladder = self.ladders[number - 1]
+            self.app.push_screen(FlowPage(self._port, ladder, not_shown=True))
+
+    def action_port(self) -> None:
+        self.answer.open("port", "its port (1-1.4, or its label; Enter alone: any)")
+
+    def take_answer(self, about: str, words: str) -> None:
+        self._port = self.shot.port_named(words.strip())
+        self.answer.close()
 
     def action_flows(self) -> None:
         self.app.push_screen(FlowsPage(NOT_SHOWN))

@@ -133,7 +133,8 @@ def _hands(view: RunView, width: int) -> list[Text]:
 def counts(view: RunView) -> bool:
     """Is there a time that passes and is worth a tick each second?"""
     going = view.current is not None and view.current.mark == "~"
-    return view.ended is None and view.question is None and (view.wait is not None or going)
+    going = going and view.question is None
+    return view.ended is None and (view.wait is not None or going)
 
 
 def _waiting(view: RunView, look: RunLook, width: int) -> list[Text]:

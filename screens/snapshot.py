@@ -66,6 +66,11 @@ class Snapshot:
         device = self.device(port)
         return device.label if device else ""
 
+    def port_named(self, words: str) -> str:
+        """The port with that label, or the words as they are."""
+        named = (device.port for device in self.bench.devices if device.label == words != "")
+        return next(named, words)
+
     def run_at(self, port: str) -> RunView | None:
         return next((run for run in self.open_runs if run.port == port), None)
 

@@ -42,6 +42,7 @@ from console.events import (
 )
 from console.families import Family, Mode
 from console.flow import Flow, Kind, Outcome, Question, Step
+from console.hardware.kernel import KernelLog
 from console.history import view_of
 from console.journal import Journal, replay
 from console.run import Request
@@ -133,6 +134,9 @@ class Shelf:
 
     def open_control(self, device):
         raise Unplugged(f"The device on port {device.port} is gone.")
+
+    def kernel_log(self, port):
+        return KernelLog()
 
     def close(self):
         pass

@@ -31,10 +31,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("console.hardware", "console.flow", "console.guide", "console.reconnect"),
+        "console.arrivals",
         "console.protocols",
     ),
     ("console.families",),
-    ("console.generic",),
+    ("console.generic", "console.ladder", "console.rungs"),
     ("console.cards", "console.run", "console.desk", "console.bench", "console.practice"),
     ("console.again",),
     ("console.server", "console.link", "console.following", "console.cli", "console.commands"),
@@ -52,6 +53,7 @@ NEVER: dict[str, tuple[str, ...]] = {
     "console.flow": ("console.hardware", "console.protocols"),
     "console.guide": ("console.protocols", "console.hardware.control", "console.hardware.watch"),
     "console.reconnect": ("console.protocols", "console.hardware.control"),
+    "console.arrivals": ("console.protocols", "console.hardware"),
     "console.families": (
         *("console.bench", "console.run", "console.state", "console.journal", "console.clock"),
         *("console.hardware.control", "console.hardware.watch", "console.hardware.machine"),

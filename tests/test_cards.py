@@ -18,6 +18,7 @@ from console.errors import NoSuchDevice, NoSuchFlow
 from console.events import Device, Verdict
 from console.families import Family, Mode, found
 from console.flow import Flow, Kind, Outcome, Question, Step
+from console.ladder import ladder_of
 
 LOOK = Step("look", "Look at it", usual="at once")
 CHECK = Flow(
@@ -138,10 +139,15 @@ def test_the_card_of_a_device_nobody_knows_offers_the_generic_check_alone():
 
 
 def test_the_card_of_a_device_that_is_not_shown_offers_every_familys_flows():
-    """The dead device may be any of them."""
-    ids = {flow.id for flow in absent_card("1-1", FAMILIES).flows}
+    """The dead device may be any of them, or none; the check of each is its ladder."""
+    flows = absent_card("1-1", FAMILIES).flows
+    known = {f"{family.name}.{flow.name}" for family in FAMILIES for flow in family.flows}
 
-    assert {f"{family.name}.{flow.name}" for family in FAMILIES for flow in family.flows} == ids
+    assert known | {"generic.check"} == {flow.id for flow in flows}
+    assert {flow.id for flow in flows if flow.id.endswith(".check")} == {
+        flow.id for flow in flows if flow.ladder
+    }
+    assert all("Why is it not shown?" in flow.title for flow in flows if flow.ladder)
 
 
 def test_every_flow_there_is_has_a_card_in_words():
@@ -159,7 +165,10 @@ def test_every_flow_there_is_has_a_card_in_words():
 def test_a_flow_is_named_by_family_and_word():
     """Only one that the device has."""
     assert (SCALE, CHECK) == pick_flow("scale.check", SCALE_A, FAMILIES)
-    assert (SCALE, CHECK) == flow_named("scale.check", FAMILIES)
+    assert (SCALE, ladder_of(SCALE).plan) == (
+        flow_named("scale.check", FAMILIES)[0],
+        flow_named("scale.check", FAMILIES)[1].plan,
+    )
     assert (SCALE,) == families_of(SCALE_A, FAMILIES)
 
 

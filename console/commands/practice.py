@@ -15,10 +15,10 @@ Given = argparse.Namespace
 
 
 def plug(given: Given, state: State) -> int:
-    """Practice: plug the simulated device of a port in."""
+    """Practice: plug the simulated device of a port in, or into it the one that lies at another."""
     from console.practice import bus
 
-    bus.plug(_practice(state), MachineClock(), given.port)
+    bus.plug(_practice(state), MachineClock(), given.port, given.of)
     return 0
 
 

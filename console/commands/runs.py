@@ -27,8 +27,7 @@ def run(given: Given, state: State) -> int:
     from console.link import reach
 
     must_be_scenario(state)
-    if not given.device and not given.not_shown:
-        raise BadUsage("No device was named.", "Name it, or say --not-shown if it does not appear.")
+    given.device = device_meant(given)
     link = reach(state, listen=True)
     card = link.ask("card", device=given.device, not_shown=given.not_shown)
     flow = flow_of(card, given.flow)
@@ -44,6 +43,22 @@ def run(given: Given, state: State) -> int:
         link, state, run_id, sys.stdout, as_json=given.json, interactive=interactive
     )
     return follower.left() if pressed else follower.follow()
+
+
+def device_meant(given: Given) -> str:
+    """The device, or the port of one that is not shown ("" for any). Raises BadUsage."""
+    if given.not_shown:
+        if given.device and given.port not in ("", given.device):
+            raise BadUsage(f"Two ports are named: {given.device} and {given.port}.", "Name one.")
+        return str(given.device or given.port)
+    if given.port:
+        raise BadUsage(
+            "--port is for a device that does not appear.",
+            "Say --not-shown, or name the port as DEVICE.",
+        )
+    if not given.device:
+        raise BadUsage("No device was named.", "Name it, or say --not-shown if it does not appear.")
+    return str(given.device)
 
 
 def wanted(given: Given, state: State, flow: dict[str, Any], *, attended: bool) -> Any:

@@ -44,6 +44,33 @@ class Mode:
         return (by_ids or not self.vid) and self.when(device)
 
 
+WAKE = (
+    "If it has a button: hold it while you plug it in, and let go after 3 s.",
+    "If it has a battery or a switch: charge it for a while, switch it on.",
+)
+SIGNS = ("A light on it, or warmth, means that it has power. Write down what you see: n.",)
+LOST = "Return it or replace it. This record is the evidence: replug log export last"
+
+
+@dataclass(frozen=True)
+class DeadEnd:
+    """What the ladder for a device that does not appear (console.ladder) needs of its family.
+
+    `signs` say what its light tells, `buttons` what hands do to wake it (() if nothing can),
+    `guises` are appearances that are none of its modes and yet mean that it shows, and `lost`
+    is the advice once it is proven dead.
+    """
+
+    signs: tuple[str, ...] = SIGNS
+    buttons: tuple[str, ...] = WAKE
+    guises: tuple[Mode, ...] = ()
+    lost: str = LOST
+
+    def guise_of(self, device: Device) -> Mode | None:
+        """The first guise that fits the device."""
+        return next((guise for guise in self.guises if guise.fits(device)), None)
+
+
 @dataclass(frozen=True)
 class Family:
     """What kind of thing it is: how it is recognised, its modes, its flows.
@@ -56,6 +83,7 @@ class Family:
     modes: tuple[Mode, ...]
     flows: tuple[Flow, ...]
     unit: Unit = serial
+    dead: DeadEnd = DeadEnd()
 
     def mode_of(self, device: Device) -> Mode | None:
         """The first mode that fits the device."""

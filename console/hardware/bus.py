@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from console.events import Device
+from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
 
 Seen = Callable[[tuple[Device, ...], str], None]
@@ -49,6 +50,9 @@ class Bus(Protocol):
 
         Where the device has several, `name` is the path of the node, or the reader's name.
         """
+
+    def kernel_log(self, port: str) -> KernelLog:
+        """What the kernel wrote about the port; about trouble on any if it is ""."""
 
     def close(self) -> None:
         """Stop watching."""

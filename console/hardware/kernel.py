@@ -46,7 +46,12 @@ class KernelLog:
 
 
 def about(port: str, lines: Iterable[str]) -> tuple[str, ...]:
-    """The lines that name the port, from the last arrival there on, the last few."""
+    """The lines that name the port, from the last arrival there on, the last few.
+
+    Without a port: those that tell of a fault on any.
+    """
+    if not port:
+        return tuple(printable(line.strip()) for line in lines if FAULT.search(line))[-LAST:]
     named = re.compile(rf"(?<![\w.-])({re.escape(port)}|{re.escape(_seen_by_hub(port))})(?![\w.-])")
     found = [printable(line.strip()) for line in lines if named.search(line)]
     arrivals = [at for at, line in enumerate(found) if ": new " in line]
@@ -63,7 +68,10 @@ def _seen_by_hub(port: str) -> str:
 
 
 def kernel_log(port: str) -> KernelLog:
-    """What the kernel wrote about the port, from the first source that this user may read."""
+    """What the kernel wrote about the port (of faults on any if ""), as far as this user may read.
+
+    The first source that can be read is taken.
+    """
     lines = _kmsg()
     for program in PROGRAMS:
         lines = lines or _told_by(program)

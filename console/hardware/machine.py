@@ -17,6 +17,7 @@ from console.hardware.bus import Seen
 from console.hardware.card import PcscCard
 from console.hardware.control import UsbControl
 from console.hardware.hid import Hidraw
+from console.hardware.kernel import KernelLog, kernel_log
 from console.hardware.lines import Line
 from console.hardware.pcsc import Facts
 from console.hardware.readers import join
@@ -133,6 +134,9 @@ class MachineBus:
         if usb and sightings.visit_at(device.port) != device.visit:
             sentence = f"The device in port {device.port} was unplugged or replaced by another."
             raise Unplugged(sentence)
+
+    def kernel_log(self, port: str) -> KernelLog:
+        return kernel_log(port)
 
     def close(self) -> None:
         for sense in (self._watch, self._readers):

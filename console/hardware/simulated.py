@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -46,9 +46,14 @@ class Descriptors:
 
 @dataclass(frozen=True)
 class Away:
-    """The device has left the bus; it is back by itself after `seconds`, or never (None)."""
+    """The device has left the bus; it is back by itself after `seconds`, or never (None).
+
+    With `fails` it pulls its data line, and each attempt of a host to enumerate it ends in this
+    errno (71: protocol error, 110: no answer in time).
+    """
 
     seconds: float | None
+    fails: int = 0
 
 
 class SimulatedUsb(Protocol):
@@ -115,11 +120,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A named practice bench; `about` is one sentence for the technician."""
+    """A named practice bench; `about` is one sentence for the technician.
+
+    In a port of `bad_ports` nothing enumerates: each attempt ends in this errno.
+    """
 
     name: str
     about: str
     units: tuple[Unit, ...]
+    bad_ports: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- descriptors (USB 2.0, 9.6) -----------------------------------------------------------
@@ -265,3 +274,65 @@ def interfaces_of(configuration: bytes) -> dict[tuple[int, int], str]:
             found[number, alternate] = configuration[at + 5 : at + 8].hex()
         at += length
     return found
+
+
+# --- devices that do nothing but be there -------------------------------------------------
+
+
+class PlainDevice(OnlyControl):
+    """A device that answers what every device answers; or, with `fails`, not even that.
+
+    Its buttons do nothing that a host could see.
+    """
+
+    def __init__(
+        self, descriptors: Descriptors, *, fails: int = 0, buttons: tuple[str, ...] = ()
+    ) -> None:
+        self._descriptors = descriptors
+        self._fails = fails
+        self._buttons = buttons
+        self._standard = StandardRequests()
+        self.away: Away | None = None
+        self.power_on()
+
+    def descriptors(self) -> Descriptors:
+        return self._descriptors
+
+    def control(self, setup: Setup, data: bytes) -> bytes:
+        if self.away is not None:
+            raise Hang
+        if not is_standard(setup):
+            raise Stall
+        return self._standard.answer(self._descriptors, setup)
+
+    def power_on(self) -> None:
+        self._standard = StandardRequests()
+        self.away = Away(None, self._fails) if self._fails else None
+
+    def press(self, buttons: str) -> None:
+        if buttons not in self._buttons:
+            has = ", ".join(self._buttons) or "nothing to press"
+            raise ValueError(f'It has no "{buttons}"; it has: {has}.')
+
+    def freeze(self) -> dict[str, Any]:
+        return {}
+
+    def thaw(self, frozen: Mapping[str, Any]) -> None:
+        self.power_on()
+
+
+def plain_mouse(_pause: Pause) -> SimulatedUsb:
+    """A mouse: something that is known to work, to try a port and a cable with."""
+    hid = bytes.fromhex("092111010001222e00")  # HID 1.11, one report descriptor of 46 bytes
+    parts = (
+        interface_descriptor(0, 0, (0x03, 0x01, 0x02), 1),
+        hid,
+        endpoint_descriptor(0x81, 3, 4, 10),
+    )
+    return PlainDevice(
+        Descriptors(
+            device_descriptor(vid=0x046D, pid=0xC077, release=0x7200, strings=(1, 2, 0)),
+            configuration_descriptor(parts, 1),
+            {1: "Logitech", 2: "USB Optical Mouse"},
+        )
+    )

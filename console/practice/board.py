@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 from console.clock import Clock
 from console.errors import BadUsage, NoSuchDevice, NotPermitted, Unplugged
 from console.events import Device
+from console.hardware.kernel import KernelLog, about
 from console.hardware.simulated import Away, Hang, Scenario, Setup, SimulatedUsb, Unit
+from console.practice import kernel
 from console.practice.facts import device_facts, with_cards
 
 T = TypeVar("T")
@@ -49,6 +51,11 @@ class _Slot:
     port: str
     device: SimulatedUsb
     plugged: bool
+    unit: str
+    """Which of the scenario's devices it is: the port where that began."""
+    bad: int = 0
+    """The errno with which everything fails in this port."""
+    number: int = 0
     facts: Device | None = None
     """As it stood when this visit began: read without the lock, which a long transfer holds."""
     holder: str = ""
@@ -62,7 +69,14 @@ class _Slot:
 
     @property
     def on_bus(self) -> bool:
-        return self.plugged and not self.power_lost and self.device.away is None
+        here = self.plugged and not self.power_lost and self.device.away is None
+        return here and not self.bad
+
+    @property
+    def fails(self) -> int:
+        """The errno of each attempt to enumerate it; 0 if it shows, or does not even try."""
+        away = self.device.away
+        return away.fails if away is not None else self.bad
 
     @property
     def visit(self) -> str:
@@ -99,13 +113,15 @@ class Board:
         self._visits = 0
         self._closing = False
         self._counting = threading.Lock()
+        self._kernel: tuple[str, ...] = ()
         self._slots = {unit.port: self._slot(unit) for unit in scenario.units}
 
     def _slot(self, unit: Unit) -> _Slot:
         device = unit.make(lambda seconds: self._work(unit.port, seconds))
-        slot = _Slot(unit.port, device, unit.plugged)
+        bad = self.scenario.bad_ports.get(unit.port, 0)
+        slot = _Slot(unit.port, device, unit.plugged, unit.port, bad)
         if unit.plugged:
-            slot.arrive(self._next_visit())
+            self._arrive(slot)
         else:
             device.away = Away(None)
         return slot
@@ -115,8 +131,26 @@ class Board:
             self._visits += 1
             return f"practice-{self._visits}"
 
-    def _work(self, port: str, seconds: float) -> None:
-        slot, remaining = self._slots[port], seconds * self._pace
+    def _arrive(self, slot: _Slot) -> None:
+        """A new visit, and what the kernel writes of it."""
+        slot.arrive(self._next_visit())
+        slot.number = self._visits
+        if slot.fails:
+            self._write(kernel.failure(slot.port, slot.number, slot.fails))
+        elif slot.on_bus:
+            self._write(kernel.arrival(slot.port, slot.number))
+
+    def _write(self, lines: tuple[str, ...]) -> None:
+        with self._counting:
+            self._kernel = (*self._kernel, *lines)[-kernel.KEPT :]
+
+    def kernel_log(self, port: str) -> KernelLog:
+        """What the kernel wrote about a port; of faults on any if it is ""."""
+        return KernelLog(about(port, self._kernel))
+
+    def _work(self, unit: str, seconds: float) -> None:
+        remaining = seconds * self._pace
+        slot = next(slot for slot in self._slots.values() if slot.unit == unit)
         while remaining > 0:
             if self._closing or slot.power_lost:
                 raise _PowerLost
@@ -168,9 +202,14 @@ class Board:
 
     # --- what hands do --------------------------------------------------------------------
 
-    def plug(self, port: str = "") -> None:
-        """Plug the device of that port in; with one device the port may be left out."""
+    def plug(self, port: str = "", of: str = "") -> None:
+        """Plug the device of that port in; with one device the port may be left out.
+
+        With `of` the devices of the two ports change places first; both must be out.
+        """
         slot = self._find(port)
+        if of:
+            self._exchange(slot, self._find(of))
         with slot.lock:
             if slot.plugged and (slot.on_bus or slot.back_at is not None):
                 raise BadUsage(f"The device on port {slot.port} is plugged in already.")
@@ -179,11 +218,20 @@ class Board:
             self._power_on(slot)
         self._changed()
 
+    def _exchange(self, slot: _Slot, other: _Slot) -> None:
+        for one in (slot, other):
+            if one.plugged:
+                raise BadUsage(f"Pull the device on port {one.port} first.")
+        slot.device, other.device = other.device, slot.device
+        slot.unit, other.unit = other.unit, slot.unit
+
     def pull(self, port: str = "") -> None:
         """Pull it. A transfer under way ends at once as Unplugged."""
         slot = self._find(port)
         if not slot.plugged:
             raise BadUsage(f"The device on port {slot.port} is not plugged in.")
+        if slot.on_bus:
+            self._write(kernel.leaving(slot.port, slot.number))
         slot.plugged = False
         slot.power_lost = True
         with slot.lock:
@@ -246,7 +294,7 @@ class Board:
         slot.back_at = None
         slot.holder = ""
         slot.device.power_on()
-        slot.arrive(self._next_visit())
+        self._arrive(slot)
 
     def _notice_leaving(self, slot: _Slot) -> bool:
         """Did it leave the bus? If it will be back by itself, remember when."""
@@ -254,6 +302,8 @@ class Board:
         if away is None:
             return False
         slot.holder = ""
+        if away.seconds is not None and slot.back_at is None and not slot.bad:
+            self._write(kernel.leaving(slot.port, slot.number))
         if away.seconds is not None:
             slot.back_at = self.clock.monotonic() + away.seconds * self._pace
         return True
@@ -359,6 +409,7 @@ class Board:
         return {
             "scenario": self.scenario.name,
             "visits": self._visits,
+            "kernel": self._kernel,
             "slots": {slot.port: _freeze(slot) for slot in self._ordered()},
         }
 
@@ -366,8 +417,11 @@ class Board:
         """Go on from there. Raises KeyError, TypeError, ValueError if it is of another board."""
         if frozen["scenario"] != self.scenario.name:
             raise ValueError("another scenario")
+        self._kernel = tuple(map(str, frozen["kernel"]))
+        devices = {slot.unit: slot.device for slot in self._slots.values()}
         for port, slot in self._slots.items():
             kept = frozen["slots"][port]
+            slot.unit, slot.device = str(kept["unit"]), devices[kept["unit"]]
             slot.device.thaw(kept["device"])
             slot.plugged = bool(kept["plugged"])
             slot.power_lost = not slot.plugged
@@ -383,6 +437,7 @@ def _freeze(slot: _Slot) -> dict[str, Any]:
         try:
             slot.frozen = {
                 "plugged": slot.plugged,
+                "unit": slot.unit,
                 "visit": slot.visit,
                 "device": slot.device.freeze(),
             }

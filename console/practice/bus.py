@@ -15,6 +15,7 @@ from console.clock import Clock
 from console.errors import BenchSilent, ConsoleError, Unplugged
 from console.events import Device
 from console.hardware.bus import Seen
+from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
 from console.hardware.simulated import Setup
 from console.practice.client import (
@@ -88,6 +89,13 @@ class PracticeBus:
             process.hang_up()
             raise
         return process
+
+    def kernel_log(self, port: str) -> KernelLog:
+        try:
+            with self._connect() as process:
+                return KernelLog(tuple(_asked(process, "kernel", port=port)["lines"]))
+        except (NotRunning, ConsoleError):
+            return KernelLog(trouble=SWITCHED_OFF)
 
     def close(self) -> None:
         self._closed = True
@@ -216,8 +224,8 @@ class _Remote(_Held):
 # --- what hands do, for the command line ---------------------------------------------------
 
 
-def plug(root: Path, clock: Clock, port: str = "") -> None:
-    _by_hand(root, clock, "plug", port=port)
+def plug(root: Path, clock: Clock, port: str = "", of: str = "") -> None:
+    _by_hand(root, clock, "plug", port=port, of=of)
 
 
 def pull(root: Path, clock: Clock, port: str = "") -> None:

@@ -14,6 +14,7 @@ from console.errors import BadUsage
 from console.events import Device
 from console.families import scenarios
 from console.hardware.bus import Seen
+from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
 from console.hardware.simulated import Hang, Scenario, Setup, SimulatedUsb, Stall
 from console.practice.board import Board, gone
@@ -68,11 +69,14 @@ class InProcessBus:
         who = f"line {self._opened} of this test"
         return Opened(self.board, device.port, device.visit, who, kind, name)
 
+    def kernel_log(self, port: str) -> KernelLog:
+        return self.board.kernel_log(port)
+
     def close(self) -> None:
         self._seen = None
 
-    def plug(self, port: str = "") -> None:
-        self.board.plug(port)
+    def plug(self, port: str = "", of: str = "") -> None:
+        self.board.plug(port, of)
 
     def pull(self, port: str = "") -> None:
         self.board.pull(port)

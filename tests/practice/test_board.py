@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 from datetime import UTC, datetime
 
@@ -306,3 +307,58 @@ def test_what_was_kept_of_another_scenario_is_not_taken():
     """ValueError, for whoever loads it."""
     with pytest.raises(ValueError, match="another scenario"):
         Bench("case-3").bus.board.thaw(Bench("core-app").bus.board.freeze())
+
+
+# --- what the kernel writes, and devices that change places ---------------------------------
+
+
+def test_the_kernel_writes_who_came_and_who_left():
+    """As it does of real devices; a port has its own lines."""
+    bench = Bench("core-healthy")
+    bench.bus.pull("1-1")
+    bench.bus.plug("1-1")
+
+    (line,) = bench.bus.kernel_log("1-1").lines
+    assert ": new full-speed USB device number 2 " in line
+    bench.bus.pull("1-1")
+    assert bench.bus.kernel_log("1-1").lines[-1].endswith("USB disconnect, device number 2")
+    assert () == bench.bus.kernel_log("1-2").lines
+
+
+def test_a_dead_device_and_a_bad_port_fail_in_the_kernels_words():
+    """Each attempt, wherever the dead one is; in a bad port, everything."""
+    dead, bad = Bench("core-dead"), Bench("core-bad-port")
+    bad.bus.pull("1-1")
+    bad.bus.plug("1-1", "1-2")
+
+    for bench in (dead, bad):
+        lines = bench.bus.kernel_log("1-1").lines
+        assert "usb 1-1: device descriptor read/64, error -71" in lines
+        assert "usb usb1-port1: unable to enumerate USB device" == lines[-1]
+        assert () == bench.bus.scan()
+
+
+def test_devices_change_places_while_both_are_out():
+    """The one that lay at 1-2 is plugged into 1-1; the other one lies at 1-2 then."""
+    bench = Bench("core-bad-port")
+    with pytest.raises(BadUsage, match="Pull the device on port 1-1 first"):
+        bench.bus.plug("1-2", "1-1")
+    bench.bus.pull("1-1")
+    bench.bus.plug("1-2", "1-1")
+
+    assert [("1-2", "1d50")] == [(seen.port, seen.vid) for seen in bench.bus.scan()]
+    bench.bus.press("dfu", "1-2")
+    bench.clock.pause(10)
+    assert ["607f"] == [seen.pid for seen in bench.bus.scan()]
+
+
+def test_a_board_that_was_kept_knows_who_sits_where_and_what_the_kernel_wrote():
+    """The next process goes on with both."""
+    first, second = Bench("core-bad-port"), Bench("core-bad-port")
+    first.bus.pull("1-1")
+    first.bus.plug("1-2", "1-1")
+    second.bus.board.thaw(json.loads(json.dumps(first.bus.board.freeze())))
+
+    assert [("1-2", "1d50")] == [(seen.port, seen.vid) for seen in second.bus.scan()]
+    assert first.bus.kernel_log("1-1") == second.bus.kernel_log("1-1")
+    assert first.bus.kernel_log("").faults == second.bus.kernel_log("").faults != ()

@@ -13,18 +13,18 @@ from screens.flows import FlowPage, FlowsPage
 from screens.run import RunPage
 from screens.snapshot import Snapshot
 from screens.text import TextPage
-from tests.harness import workshop
+from tests.harness import VirtualClock, workshop
 from tests.screens.showing import PATIENCE, BenchFeed, seen, sees, types, until
 
 
 @asynccontextmanager
-async def shown(tmp_path, scenario="core-blank-key"):
+async def shown(tmp_path, scenario="core-blank-key", first="Spark Core"):
     """The program over a practice bench: pilot, feed and workshop."""
     with workshop(tmp_path, scenario) as bench:
         bench.technician.willing = False
         feed = BenchFeed(bench.bench, bench.state)
         async with Replug(feed).run_test(size=(80, 24)) as pilot:
-            await sees(pilot, "Spark Core")
+            await sees(pilot, first)
             yield pilot, feed, bench
         feed.end()
         for run in bench.bench.runs():
@@ -259,17 +259,56 @@ async def test_an_open_run_is_found_again_from_the_bench(tmp_path):
         assert isinstance(pilot.app.screen, RunPage)
 
 
+class PatientClock(VirtualClock):
+    """Waits for hands without letting its own time pass: no limit is ever over."""
+
+    def take(self, box, timeout):
+        return box.get(timeout=min(0.02, timeout or 0.02))
+
+
 async def test_a_device_that_is_not_shown_has_a_way_in(tmp_path):
-    """d tells the buttons; f starts a flow that waits for it."""
-    async with shown(tmp_path, "core-healthy") as (pilot, feed, bench):
+    """d on the port it was in, what it is, s: the ladder; the bus answers it, the keys do."""
+    async with shown(tmp_path, "core-bad-port", "Nothing is plugged in") as (pilot, feed, bench):
+        bench.bench.clock = bench.clock = PatientClock()
+        await pilot.press("d")
+        await sees(pilot, "1 Why is it not shown? Particle boards")
+        await sees(pilot, "2 Why is it not shown? I do not know what it is")
+        await pilot.press("p")
+        await types(pilot, "1-1")
+        await sees(pilot, "What is it, port 1-1?")
+        await pilot.press("1")
+        await sees(pilot, "A known-good device in that port, that cable")
+        assert not feed.asked
+        await pilot.press("s")
+        await sees(pilot, "known_good >")
+        await sees(pilot, "Take the dead one out of port 1-1")
+        await types(pilot, "1")
+        await sees(pilot, "I would see it myself")
+        await types(pilot, "3")
+        await sees(pilot, "other_port >")
+        bench.bus.pull("1-1")
+        bench.bus.plug("1-2", "1-1")
+        await sees(pilot, "It does show: Spark Core with its firmware (1d50:607d) on port 1-2.")
+
+        ((_, request), *_) = [asked for asked in feed.asked if asked[0] == "run"]
+        wanted = ("particle.check", "1-1", True)
+        assert wanted == (request["flow"], request["device"], request["not_shown"])
+
+
+async def test_d_on_an_empty_port_is_about_that_port_and_leads_to_other_flows_too(tmp_path):
+    """On one where something is shown it is about any."""
+    async with shown(tmp_path, "core-healthy") as (pilot, _feed, bench):
+        await pilot.press("d")
+        await sees(pilot, "What is it, not shown?")
+        await pilot.press("escape")
         bench.bus.pull("1-1")
         await sees(pilot, "AWAY since")
         await pilot.press("d")
+        await sees(pilot, "What is it, port 1-1?")
+        await pilot.press("space")
         await sees(pilot, "Let go of MODE when the LED flashes YELLOW")
-        await pilot.press("f", "1", "s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunPage))
-
-        assert feed.asked[0][1]["not_shown"] is True
+        await pilot.press("f")
+        await sees(pilot, "Give it a new private key")
 
 
 async def test_help_is_about_the_screen_in_hand_and_the_trace_is_a_page(tmp_path):

@@ -53,7 +53,7 @@ def test_an_empty_bench_says_what_to_do_and_offers_practice():
 
     assert "Nothing is plugged in." in text
     assert "replug --practice core-blank-key" in text
-    assert "d tells how to wake it" in text
+    assert "d finds out why" in text
 
 
 def test_a_device_is_told_with_its_flows_and_what_they_need():

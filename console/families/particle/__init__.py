@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from console.events import Device
-from console.families import Family, Mode
+from console.families import DeadEnd, Family, Mode
 from console.families.particle import keys
-from console.families.particle.approach import OLD_SERIAL
+from console.families.particle.approach import OLD_SERIAL, hands
 from console.families.particle.check import CHECK
 from console.families.particle.flash import FLASH, RESET
-from console.families.particle.platforms import PLATFORMS, Platform, of_ids
+from console.families.particle.platforms import CORE, PLATFORMS, Platform, of_ids
 from console.families.particle.rekey import REKEY
 from console.families.particle.restore import RESTORE
 
@@ -46,10 +46,31 @@ def unit(device: Device) -> str:
     return "" if device.serial == OLD_SERIAL else device.serial.upper()
 
 
+ROM = Mode(
+    name="rom",
+    vid="0483",
+    pid="df11",
+    title="the chip's own bootloader (STM32)",
+    shown="ROM",
+    about="A Photon, P1 or Electron shows this while its pin BOOT0 is held high.",
+    next="Free BOOT0 (a jumper, a solder bridge) and plug it in again.",
+)
+DEAD = DeadEnd(
+    signs=(
+        "Its LED off: no power. Another cable, then another supply.",
+        "Its LED lit in any colour: it is alive; many firmwares show nothing on USB.",
+    ),
+    buttons=(*hands(CORE)[:3], "On a Photon or P1 the button is SETUP, not MODE."),
+    guises=(ROM,),
+    lost="Return it or replace it; the firmware cannot be reached without USB. This record is the "
+    "evidence: replug log export last",
+)
+
 FAMILY = Family(
     name="particle",
     title="Particle boards",
     modes=tuple(mode for platform in PLATFORMS for mode in _modes(platform)),
     flows=(CHECK, REKEY, FLASH, RESET, RESTORE),
     unit=unit,
+    dead=DEAD,
 )

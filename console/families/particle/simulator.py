@@ -27,6 +27,7 @@ from console.hardware.simulated import (
     Hang,
     OnlyControl,
     Pause,
+    PlainDevice,
     Scenario,
     Setup,
     SimulatedUsb,
@@ -38,6 +39,7 @@ from console.hardware.simulated import (
     endpoint_descriptor,
     interface_descriptor,
     is_standard,
+    plain_mouse,
 )
 
 BOOT_SECONDS = 1.5
@@ -68,7 +70,8 @@ class ParticleBoard(OnlyControl):
         faults: Faults | None = None,
     ) -> None:
         self.device_id = device_id
-        self.away: Away | None = None
+        hidden = mode is Mode.APPLICATION and not shows
+        self.away: Away | None = Away(None) if hidden else None
         self._mode = mode
         self._shows = shows
         self._next = Mode.APPLICATION
@@ -243,6 +246,10 @@ UNPLUGGED = "55ff6e065075555340261787"
 IN_APPLICATION = "54ff72066667515108311467"
 NO_FIRMWARE = "51ff6a065067545724420187"
 NO_SERVER_KEY = "49ff71065067555057291387"
+DEAD = "52ff6b065067545712340187"
+BAD_PORT = "57ff6d065067545748210887"
+HIDDEN = "56ff68065067535723310787"
+EPROTO = 71
 WRONG_FORMAT = "3b0021001747353236343033"
 
 
@@ -294,6 +301,22 @@ def _photon_pkcs8(pause: Pause) -> SimulatedUsb:
     return ParticleBoard(pause, WRONG_FORMAT, PHOTON, memories=_wrong_format)
 
 
+def _in_application_only(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, BAD_PORT, mode=Mode.APPLICATION)
+
+
+def _hidden(pause: Pause) -> SimulatedUsb:
+    return SparkCore(pause, HIDDEN, mode=Mode.APPLICATION, shows=False)
+
+
+def _dead(_pause: Pause) -> SimulatedUsb:
+    """It has power and pulls its data line; nothing that it answers makes sense."""
+    return PlainDevice(application_descriptors(CORE, DEAD), fails=EPROTO, buttons=("dfu", "reset"))
+
+
+_MOUSE = Unit("1-2", plain_mouse, plugged=False)
+"""The device that is known to work; it lies ready."""
+
 SCENARIOS = (
     Scenario(
         "core-healthy",
@@ -334,5 +357,21 @@ SCENARIOS = (
         "photon-pkcs8",
         "A Photon whose key was written in a format that its firmware cannot read.",
         (Unit("1-1", _photon_pkcs8),),
+    ),
+    Scenario(
+        "core-dead",
+        "A Spark Core that never enumerates, whatever is tried; a mouse that works lies at 1-2.",
+        (Unit("1-1", _dead), _MOUSE),
+    ),
+    Scenario(
+        "core-bad-port",
+        "A Spark Core that is well, in a port that is not; a mouse that works lies at 1-2.",
+        (Unit("1-1", _in_application_only), _MOUSE),
+        {"1-1": EPROTO},
+    ),
+    Scenario(
+        "core-hidden",
+        "A Spark Core whose firmware shows nothing on USB; its buttons wake it.",
+        (Unit("1-1", _hidden), _MOUSE),
     ),
 )

@@ -1,0 +1,137 @@
+"""What comes on the bus while a run looks, and a question that the bus may answer first.
+
+The rule: it looks at what is there now, not at notices, so nothing that came can be missed; and
+what the bus shows goes before what somebody says of it.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.events import Answered, Asked, Device, Told, WaitEnded, WaitStarted
+from console.flow import Question, fits, misfit
+from console.reconnect import LOOK_AGAIN, Acts
+
+if TYPE_CHECKING:
+    from console.guide import Guide, Host, Reply
+
+BUS = "the bus"
+"""Who answered, when it was an arrival."""
+CLOCK = "the clock"
+"""Who answered, when the time was over."""
+
+Look = Callable[[Device], bool]
+"""Is what came what the question is about?"""
+Hear = Callable[[str], str]
+""" "" if the answer can be; otherwise what to say before it is asked again."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is awaited while the question is open: `what` completes "Waiting for ..."."""
+
+    what: str
+    hands: tuple[str, ...]
+    safe: str
+    usual: float
+    limit: float
+
+
+class Arrivals:
+    """Every device that comes after this was made, each told once."""
+
+    def __init__(self, guide: Guide, host: Host) -> None:
+        self._guide = guide
+        self._host = host
+        self._known: set[tuple[str, str]] = set()
+        self.new()
+
+    def new(self) -> tuple[Device, ...]:
+        """What has come since the last look, or is known only now for what it is.
+
+        A card names itself a second after its reader was seen.
+        """
+        here = {(known.visit, self._host.mode_of(known)): known for known in self._host.present()}
+        came = tuple(device for key, device in here.items() if key not in self._known)
+        self._known |= here.keys()
+        return came
+
+    def ask(
+        self, question: Question, text: str, watch: Watch, look: Look, hear: Hear
+    ) -> Device | str | None:
+        """The device that answered the question, or a person's answer; None if there was neither.
+
+        Nobody is waited for where the answer was brought along or nobody is there. Raises
+        Stopped, GateClosed as Guide.ask() does.
+        """
+        here = self._came(look)
+        if here is not None:
+            return here
+        if self._host.given(question.id) is not None or not self._host.attended():
+            return self._guide.ask(question, text)
+        self._forget_replies()
+        self._host.post(
+            WaitStarted(
+                *(watch.what, Acts.BRING.who, watch.hands, watch.usual, watch.limit, watch.safe),
+                acts=Acts.BRING.value,
+            )
+        )
+        # After the wait: on a plain terminal what hands do stands above the prompt then.
+        asked = Asked(question.id, question.kind.value, text, True, "", question.choices, True)
+        self._host.post(asked)
+        came, answered = self._until(question, asked, watch.limit, look, hear)
+        self._host.post(WaitEnded("came" if came else "did not come"))
+        self._host.post(answered)
+        return came or (answered.answer if fits(question, answered.answer) else None)
+
+    def _forget_replies(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._host.signals.get_nowait()
+
+    def _came(self, look: Look) -> Device | None:
+        return next((device for device in self.new() if look(device)), None)
+
+    def _until(
+        self, question: Question, asked: Asked, limit: float, look: Look, hear: Hear
+    ) -> tuple[Device | None, Answered]:
+        clock = self._host.clock
+        until = clock.monotonic() + limit
+        while True:
+            came = self._came(look)
+            if came is not None:
+                return came, Answered(question.id, question.choices[0], BUS)
+            if clock.monotonic() >= until:
+                return None, Answered(question.id, "not checked", CLOCK)
+            self._guide.safe_point()
+            reply = self._next_reply(question, until - clock.monotonic())
+            if reply is None:
+                continue
+            self._host.look_again()
+            came = self._came(look)
+            if came is not None:
+                return came, Answered(question.id, question.choices[0], BUS)
+            objection = self._objection(question, reply, hear)
+            if not objection:
+                return None, Answered(question.id, reply.answer or "not checked", reply.by)
+            self._host.post(Told(objection))
+            self._host.post(asked)  # anew: what was typed is gone from every screen
+
+    def _next_reply(self, question: Question, remaining: float) -> Reply | None:
+        try:
+            signal = self._host.clock.take(self._host.signals, min(remaining, LOOK_AGAIN))
+        except queue.Empty:
+            self._host.look_again()
+            return None
+        if isinstance(signal, str) or signal.question != question.id:
+            return None  # a Signal is a word; the bus and the stop are looked up
+        return signal
+
+    def _objection(self, question: Question, reply: Reply, hear: Hear) -> str:
+        if not reply.answer:
+            return ""  # not checked
+        return hear(reply.answer) if fits(question, reply.answer) else misfit(question)
