@@ -17,7 +17,8 @@ from console.flow import Question, fits, misfit
 from console.reconnect import LOOK_AGAIN, Acts
 
 if TYPE_CHECKING:
-    from console.guide import Guide, Host, Reply
+    from console.guide import Guide
+    from console.host import Host, Reply
 
 BUS = "the bus"
 """Who answered, when it was an arrival."""

@@ -47,10 +47,10 @@ from console.events import (
     StopAsked,
 )
 from console.families import Family
-from console.guide import Reply
 from console.hardware.bus import Bus
 from console.hardware.changes import changes
 from console.history import close_interrupted, predecessor
+from console.host import Reply
 from console.journal import Journal
 from console.ports import PORT
 from console.run import Request, Run, check_answers

@@ -9,12 +9,9 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from console.arrivals import Arrivals
-from console.clock import Clock
 from console.errors import (
     ConsoleError,
     DeviceError,
@@ -31,7 +28,6 @@ from console.events import (
     Damage,
     Device,
     DeviceJudged,
-    Event,
     StepDone,
     StepFailed,
     StepStarted,
@@ -52,6 +48,7 @@ from console.hardware.lines import (
     Stoppable,
     Traced,
 )
+from console.host import Host, Recorded, Reply
 from console.reconnect import Acts as Acts
 from console.reconnect import Reconnect as Reconnect
 
@@ -59,93 +56,6 @@ T = TypeVar("T")
 
 SETTLE = 10.0
 """Seconds for which opening is retried after a node appears: permissions arrive late."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """Somebody answered a question."""
-
-    question: str
-    answer: str = field(repr=False)
-    by: str = ""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A raw backup that some run recorded: its record, the unit's serial, its bytes.
-
-    `ours` says whether that unit is this run's; the bytes are None where they are in the vault no
-    more, or are not what the record says.
-    """
-
-    kept: ArtefactKept
-    ours: bool
-    serial: str
-    data: bytes | None = field(default=None, repr=False)
-
-
-class Signal(StrEnum):
-    """What else can wake a run."""
-
-    BUS = "the bus changed"
-    STOP = "stop was asked for"
-
-
-class Host(Protocol):
-    """What the bench does for a guide. All of it may be called from the run's own thread."""
-
-    clock: Clock
-    device: Device
-    guest: bool
-    signals: queue.Queue[Reply | Signal]
-
-    def post(self, event: Event, durable: bool = False) -> None:
-        """Write the event; returns when it is in the journal, synced to disk if durable."""
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Tell passing progress; may be lost, is never an event."""
-
-    def trace(self, words: str) -> None:
-        """Add a line to the run's wire trace."""
-
-    def given(self, question: str) -> Reply | None:
-        """The answer brought along when the run was started, if any."""
-
-    def attended(self) -> bool:
-        """Is somebody there who can answer?"""
-
-    def present(self) -> tuple[Device, ...]:
-        """Every device on the bench now."""
-
-    def look_again(self) -> None:
-        """Have the bus scanned; changes arrive as signals."""
-
-    def mode_of(self, device: Device) -> str:
-        """The device's mode in the run's family; "" if it is none of it."""
-
-    def kernel_log(self, port: str) -> KernelLog:
-        """What the kernel wrote about a port; about trouble on any if it is ""."""
-
-    def stop_asked(self) -> bool:
-        """Did the technician ask to stop?"""
-
-    def moved(self, device: Device) -> None:
-        """The run's device is this one from now on."""
-
-    def open_control(self, device: Device) -> ControlLine:
-        """The device's control line, locked for this run on the whole machine."""
-
-    def open(self, device: Device, kind: str, name: str = "") -> Line:
-        """Its line of that kind ("hid", "serial", "card"; the one so named), locked as above."""
-
-    def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
-        """Store an artefact ("run") or a raw backup ("vault"); synced when it returns."""
-
-    def first_backup(self, name: str) -> tuple[ArtefactKept, bytes] | None:
-        """The backup of that name that an earlier, unfinished run of this device kept."""
-
-    def recorded(self, name: str, sha256: str) -> Recorded | None:
-        """The raw backup of that name, or else of that digest; this unit's before another's."""
 
 
 class Guide:
@@ -174,6 +84,20 @@ class Guide:
     def guest(self) -> bool:
         """Does this machine run in another, whose host attaches each device to it?"""
         return self._host.guest
+
+    @property
+    def job(self) -> str:
+        """The work order that the run belongs to; "" if none."""
+        given = self._host.given("job")
+        return given.answer if given else ""
+
+    def seconds(self) -> float:
+        """Seconds from any beginning, to measure how long something takes."""
+        return self._host.clock.monotonic()
+
+    def passed(self, flow: str) -> bool:
+        """Has a run of that flow ("family.flow") ended well on this port of this machine?"""
+        return self._host.passed(flow, self.device.port)
 
     @property
     def mode(self) -> str:

@@ -180,6 +180,15 @@ def _earlier(state: State, view: RunView) -> RunView | None:
         return None
 
 
+def passed(state: State, flow: str, port: str) -> bool:
+    """Did a run of that flow ("family.flow") that was started on that port end well?"""
+    well = (Verdict.REPAIRED, Verdict.NO_FAULT)
+    return any(
+        view.flow == flow and view.port == port and view.verdict in well
+        for view in past_runs(state)
+    )
+
+
 def needed_backups(state: State) -> Mapping[str, str]:
     """The vault's files that a repair which did not finish may still need, and its run."""
     finished = set()

@@ -15,7 +15,8 @@ from console.events import Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStar
 from console.hardware.identity import Company, Expectation, Scene, accompany, judge
 
 if TYPE_CHECKING:
-    from console.guide import Guide, Host
+    from console.guide import Guide
+    from console.host import Host
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks at the bus while a reconnect is awaited: notices get lost."""

@@ -28,11 +28,12 @@ from console.events import (
 )
 from console.families import Family
 from console.flow import GUIDE_QUESTIONS, Flow, perform
-from console.guide import Guide, Recorded, Reply, Signal
+from console.guide import Guide
 from console.hardware.bus import Bus
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
-from console.history import first_backups, predecessor, recorded, same_unit
+from console.history import first_backups, passed, predecessor, recorded, same_unit
+from console.host import Recorded, Reply, Signal
 from console.state import State, write_private
 
 TRACE_LINES = 20_000
@@ -197,6 +198,9 @@ class Run:
 
     def kernel_log(self, port: str) -> KernelLog:
         return self._owner.bus.kernel_log(port)
+
+    def passed(self, flow: str, port: str) -> bool:
+        return passed(self._owner.state, flow, port)
 
     def stop_asked(self) -> bool:
         return self._stop.is_set()

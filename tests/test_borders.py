@@ -30,7 +30,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("console.strangers", "console.chapter", "console.markdown"),
     ),
     (
-        *("console.hardware", "console.flow", "console.guide", "console.reconnect"),
+        *("console.hardware", "console.flow", "console.host", "console.guide"),
+        "console.reconnect",
         "console.arrivals",
         "console.protocols",
     ),

@@ -37,7 +37,8 @@ from console.events import (
     Warned,
 )
 from console.flow import RETRY, Flow, Kind, Outcome, Question, Step, perform
-from console.guide import SETTLE, Guide, Reply, Signal
+from console.guide import SETTLE, Guide
+from console.host import Reply, Signal
 from tests.harness import VirtualClock
 
 LOOK = Step("look", "Look")

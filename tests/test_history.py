@@ -27,6 +27,7 @@ from console.history import (
     first_backups,
     interruption,
     is_closed,
+    passed,
     past_runs,
     predecessor,
     same_unit,
@@ -367,3 +368,22 @@ def test_artefacts_outside_the_vault_are_no_backups(state):
 
     assert {} == first_backups(state, view_of(state, "1"))
     assert {} == first_backups(state, None)
+
+
+# --- what went well before -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flow", "end", "asked", "expected"),
+    [
+        ("core.rekey", REPAIRED, ("core.rekey", "1-1"), True),
+        ("core.rekey", UNFINISHED, ("core.rekey", "1-1"), False),
+        ("core.check", REPAIRED, ("core.rekey", "1-1"), False),
+        ("core.rekey", REPAIRED, ("core.rekey", "1-2"), False),
+    ],
+)
+def test_a_flow_has_passed_on_the_port_where_it_ended_well(
+    state, flow: str, end: RunEnded, asked: tuple[str, str], expected: bool
+) -> None:
+    past(state, "1", began("1", flow=flow), end)
+    assert passed(state, *asked) is expected

@@ -47,7 +47,8 @@ from console.families.particle.rekey import (
 )
 from console.families.particle.rewrite import Stretch, leaving, one_way
 from console.flow import Flow, Kind, Outcome, Question, Step
-from console.guide import Guide, Recorded
+from console.guide import Guide
+from console.host import Recorded
 
 FROM_BACKUP, FROM_VENDOR = "backup", "server_key"
 SERVER_BACKUP = "server-key-page.bin"
