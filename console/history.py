@@ -13,6 +13,7 @@ from console.clock import Clock
 from console.errors import RecordError, TornJournal
 from console.events import ArtefactKept, Damage, Device, Noted, Reason, RunEnded, Verdict
 from console.journal import Journal, decode, replay
+from console.letters import telling
 from console.state import State, give_back
 from console.views import RunView, run_view
 
@@ -111,7 +112,7 @@ Unit = Callable[[Device], str]
 
 def serial(device: Device) -> str:
     """The unit's name where every mode shows the same serial."""
-    return device.serial
+    return telling(device.serial)
 
 
 def predecessor(

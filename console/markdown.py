@@ -12,7 +12,8 @@ from console.chapter import Chapter
 from console.events import RunEnded
 from console.views import JobView, RunView, clock_of
 
-MARKUP = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&:@/-])")
+MARKUP = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&:@/$^-])")
+"""What CommonMark, or a forum's own form of it, might take for more than itself."""
 
 
 def book(chapters: Sequence[Chapter], job: JobView | None = None) -> str:

@@ -15,11 +15,11 @@ from console.chapter import SHOWN, Chapter, chapter, read_whole, with_predecesso
 from console.errors import BadUsage
 from console.jobs import known_job
 from console.journal import read_lines
+from console.letters import plain
 from console.markdown import book
 from console.state import State, write_private
 from console.strangers import lines_for_others
 from console.views import JobView, RunView, clock_of
-from console.wording import plain
 
 __all__ = ["FORMATS", "SHOWN", "export", "export_job", "export_to", "resolve_run"]
 
@@ -95,14 +95,23 @@ def _journal(state: State, run: str) -> bytes:
 def _page(chapters: Sequence[Chapter], job: JobView | None) -> str:
     # Imported here: plain commands start without it.
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from markupsafe import Markup, escape
+
+    def apart(value: object) -> object:
+        # Letters that are written from the right then turn nothing around them (HTML, 4.5.24).
+        whole = isinstance(value, Markup) or str(value).isascii()
+        return value if whole else Markup("<bdi>{}</bdi>").format(value)
 
     environment = Environment(
         loader=PackageLoader("console", "."),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
+        finalize=apart,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     template = environment.get_template("report.html")
     last = chapters[-1].run if chapters else RunView()
-    return template.render(chapters=chapters, job=job, last=last, clock_of=clock_of)
+    named = f"job {job.job}" if job else f"run {last.run}: {last.verdict or 'not ended'}"
+    title = escape(f"Replug {named}")  # a title holds no elements
+    return template.render(title=title, chapters=chapters, job=job, clock_of=clock_of)

@@ -76,6 +76,14 @@ def past(state: State, run: str, *events: Event) -> Path:
 # --- which died -----------------------------------------------------------------------------
 
 
+def test_a_serial_that_nobody_can_read_names_no_unit():
+    """Two broken units would be taken for one, and one's backup for the other's."""
+    broken = Device("1-1", "v1", "1d50", "607f", "\ufffd\ufffd")
+
+    assert not same_unit(RunView(seen_as=(broken,)), broken)
+    assert same_unit(RunView(seen_as=(CORE,)), CORE)
+
+
 def test_a_run_with_its_verdict_is_closed_and_one_without_is_not(state):
     """The last line tells."""
     closed = past(state, "1", began("1"), REPAIRED)

@@ -28,8 +28,9 @@ from console.events import (
     WaitStarted,
     Warned,
 )
+from console.letters import plain
 from console.views import RunView, StepView
-from console.wording import line, plain
+from console.wording import line
 
 DEVICE = Device("1-1", "v", "1d50", "607f", "6D70")
 VIEW = RunView(steps=(StepView("a", "Look", "at once"), StepView("b", "Erase", "")))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from console.events import Device
+from console.letters import telling
 
 HANDS = 2.0
 """Seconds within which hands cannot pull two devices and plug one in where the other was."""
@@ -54,8 +55,8 @@ class Expectation:
 
     @property
     def serial(self) -> str:
-        """Our serial, unless another device on the bench says the same one."""
-        ours = self.left.serial if self.left else ""
+        """Our serial, unless another device on the bench says the same one, or none can read it."""
+        ours = telling(self.left.serial) if self.left else ""
         return "" if any(other.serial == ours for other in self.others) else ours
 
 

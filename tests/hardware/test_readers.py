@@ -7,9 +7,10 @@ import struct
 import pytest
 
 from console.codec import from_json, to_json
+from console.errors import NotPermitted
 from console.events import Card, Device, DeviceChanged, Node
 from console.families import Family, Mode
-from console.hardware.card import held_by, meaning, users_of_pcsc
+from console.hardware.card import PcscCard, held_by, meaning, users_of_pcsc
 from console.hardware.readers import (
     MUTE,
     MUTE_WORDS,
@@ -149,6 +150,29 @@ def test_hostile_names_never_reach_a_device_unescaped(text):
     shown += [node.path for d in stray for node in d.nodes]
 
     assert all(word.isprintable() and len(word) < 500 for word in shown)
+
+
+class Names:
+    """A context that knows these readers."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def names(self) -> tuple[str, ...]:
+        return self._names
+
+
+def test_a_reader_is_found_by_its_printable_name_only_if_no_other_reads_the_same():
+    """In doubt no card is opened."""
+    line = object.__new__(PcscCard)
+    line._reader = "Key \ufffd 00 00"
+    line._context = Names("Other 00 00", "Key \x01 00 00")
+
+    assert line._name() == "Key \x01 00 00"
+
+    line._context = Names("Key \x02 00 00", "Key \x01 00 00")
+    with pytest.raises(NotPermitted, match="2 readers are called"):
+        line._name()
 
 
 # --- what PC/SC's results mean ----------------------------------------------------------------
