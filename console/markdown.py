@@ -48,7 +48,7 @@ def _chapter(one: Chapter) -> Iterator[str]:
     yield from _facts(run)
     yield from _verdict(run.ended) if run.ended else ("", "## Not ended")
     yield from ("", "## Steps", "")
-    for number, step in enumerate(run.steps, start=1):
+    for number, step in enumerate(run.plan, start=1):
         found = f": {escaped(step.found)}" if step.found else ""
         yield f"{number}. `{step.mark}` {escaped(step.title)}{found}"
     yield from _artefacts(one)

@@ -134,6 +134,25 @@ def test_a_format_that_there_is_not_is_said(state):
     assert "There is: jsonl, html, md." == caught.value.advice
 
 
+@pytest.mark.parametrize("fmt", ["html", "md"])
+def test_a_step_that_never_ran_is_not_handed_over_as_an_empty_line(state, fmt):
+    """Who reads the paper must not take it for done."""
+    plan = tuple(PlannedStep(name, name.title()) for name in ("look", "skip", "write", "read"))
+    journal_of(
+        state,
+        *run_of(
+            StepStarted("look", 1, True, "", ""),
+            StepDone("look"),
+            StepStarted("write", 1, True, "", ""),
+            RunEnded("unfinished", "stopped", "You stopped the run."),
+            plan=plan,
+        ),
+    )
+    text = export(state, "1", fmt).decode()
+
+    assert ("left out" in text, "not done" in text) == (True, True)
+
+
 # --- html -----------------------------------------------------------------------------------
 
 EVIL = "<script>alert(1)</script>\"'&</title></pre><img src=x onerror=alert(1)>"

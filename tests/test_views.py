@@ -220,15 +220,25 @@ def test_the_step_that_goes_on_carries_the_question():
     assert "~" == within.steps[1].mark
 
 
-def test_a_step_that_was_passed_over_is_shown_as_not_needed():
-    """Only once a later one has begun."""
+def test_a_step_that_was_passed_over_is_shown_as_left_out():
+    """Only once a later one has begun; whether the device needed it, the run does not know."""
     view = run(step("look"), StepDone("look"), step("end"))
 
-    assert [("x", ""), ("-", "not needed"), ("~", "")] == [
+    assert [("x", ""), ("-", "left out"), ("~", "")] == [
         (known.mark, known.found) for known in view.plan
     ]
     assert ["x", " ", " "] == [known.mark for known in run(step("look"), StepDone("look")).plan]
     assert [" ", " ", " "] == [known.mark for known in run().plan]
+
+
+def test_a_step_that_an_ended_run_never_came_to_is_shown_as_not_done():
+    """Neither as one to come nor as one that was not needed: the run stopped before it."""
+    stopped = RunEnded("unfinished", "stopped", "You stopped the run.")
+    view = run(step("look"), StepDone("look"), step("erase"), stopped)
+    refused = run(stopped)
+
+    assert [("x", ""), ("!", ""), ("-", "not done")] == [(s.mark, s.found) for s in view.plan]
+    assert ["not done"] * 3 == [known.found for known in refused.plan]
 
 
 HANDS = ("Hold MODE.", "Unplug it.", "Plug it in.", "Let go.")

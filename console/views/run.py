@@ -29,10 +29,18 @@ from console.events import (
 )
 from console.journal import Record
 
+LEFT_OUT = "left out"
+"""What is said of a step that the run went past."""
+NOT_DONE = "not done"
+"""What is said of a step that the run ended before."""
+
 
 @dataclass(frozen=True)
 class StepView:
-    """One line of the plan. `mark` is " " to come, "~" going on, "?" asks, "x" done, "!" failed."""
+    """One line of the plan.
+
+    `mark` is " " to come, "~" going on, "?" asks, "x" done, "!" failed, "-" not done.
+    """
 
     id: str
     title: str
@@ -185,19 +193,21 @@ class RunView:
 
     @property
     def plan(self) -> tuple[StepView, ...]:
-        """The steps as shown: "?" on the one that a question holds up, "-" on those left out."""
+        """The steps as shown: "?" on the one that a question holds up, "-" on those not done."""
         last = max((at for at, step in enumerate(self.steps) if step.mark != " "), default=-1)
         going = self.current
         held = going.id if going is not None and going.mark == "~" else self._id_after(last)
         asking = held if self.question is not None and last >= 0 else ""
         return tuple(
-            replace(step, mark="?")
-            if step.id == asking
-            else replace(step, mark="-", found="not needed")
-            if at < last and step.mark == " "
-            else step
+            replace(step, mark="?") if step.id == asking else self._told(step, passed=at < last)
             for at, step in enumerate(self.steps)
         )
+
+    def _told(self, step: StepView, passed: bool) -> StepView:
+        """A step that never began says so once it will not: its device may well have needed it."""
+        if step.mark != " " or not (passed or self.ended):
+            return step
+        return replace(step, mark="-", found=LEFT_OUT if passed else NOT_DONE)
 
     def _id_after(self, at: int) -> str:
         return self.steps[at + 1].id if at + 1 < len(self.steps) else ""
