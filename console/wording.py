@@ -93,8 +93,8 @@ def _between(event: Event) -> str:
             return _wait(it)
         case WaitEnded(outcome):
             return f"   it {outcome}"
-        case DeviceLeft(port):
-            return f"   it left port {port}"
+        case DeviceLeft(port, card):
+            return f"   the card left {card}" if card else f"   it left port {port}"
         case DeviceJudged() as it:
             return f" {'x' if it.taken else '!'} {it.why}"
         case ArtefactKept() as it:

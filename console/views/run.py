@@ -312,9 +312,10 @@ def _fold_said(view: RunView, record: Record) -> RunView:
             return _say(view, record, "warned", sentence, advice)
         case Noted(text, by):
             return _say(view, record, "noted", f"{by}: {text}" if by else text)
-        case DeviceLeft(port):
+        case DeviceLeft(port, card):
             left = replace(view, left=True, came_mono=None)
-            return _say(left, record, "judged", f"It left port {port}.") if port else left
+            words = f"The card left {card}." if card else f"It left port {port}."
+            return _say(left, record, "judged", words) if port else left
         case DeviceJudged() as event:
             view = _say(view, record, "judged" if event.taken else "not taken", event.why)
             return _came(_taken(view, event.device), record.mono) if event.taken else view
@@ -398,7 +399,7 @@ def _mark(view: RunView, step: str, **changes: str | float) -> RunView:
 
 
 def _is_a_pull(hand: str) -> bool:
-    return any(word in hand.lower() for word in ("pull", "unplug"))
+    return any(words in hand.lower() for words in ("pull", "unplug", "take the card out"))
 
 
 def meanwhile(view: RunView, since: str, until: str) -> tuple[str, ...]:
