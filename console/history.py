@@ -106,6 +106,16 @@ def past_runs(state: State) -> Iterator[RunView]:
             yield view
 
 
+def last_ended(state: State) -> RunView | None:
+    """The newest run that has ended, on whatever port, whoever looked."""
+    return next((view for view in past_runs(state) if view.ended is not None), None)
+
+
+def last_on(state: State, port: str) -> RunView | None:
+    """The newest run on that port, ended or not."""
+    return next((view for view in past_runs(state) if view.port == port), None)
+
+
 Unit = Callable[[Device], str]
 """What names the very unit in each of its modes: its serial, or what that derives from."""
 

@@ -13,17 +13,18 @@ from textual.binding import Binding, BindingType
 
 from console.again import same_again, still_asked
 from console.errors import NoSuchFlow
+from console.history import last_ended, last_on
 from console.jobs import job_lines, known_job, scp_line
 from console.run import Request
-from console.views import Row
+from console.views import Row, RunView
 from screens import bench_page
 from screens.base import JOB, LABEL, Page
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
+from screens.job import JobPage
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
-from screens.text import TextPage
 
 PANES = ("table", "detail", "lately")
 
@@ -134,12 +135,15 @@ class BenchPage(PracticeHands, Page):
             self.app.push_screen(FlowsPage(row.port))
 
     def action_export(self) -> None:
-        port = self.look.port
-        runs = [run.run for run in self.shot.runs.values() if run.port == port and run.run]
-        if runs:
-            self.export(max(runs, key=int))
+        """The last run of the port in hand, whoever made it and when."""
+        port, state = self.look.port, self.console_app.feed.state
+        self.send(lambda: last_on(state, port), self._export_run)
+
+    def _export_run(self, view: RunView | None) -> None:
+        if view is None:
+            self.say("No run was made on this port yet. A whole job: j, Enter, then e.")
         else:
-            self.say("No run was seen on this port since this screen opened: replug log list")
+            self.export(view.run)
 
     def action_label(self) -> None:
         """A field for the name of the port in hand; an empty name takes it away."""
@@ -199,10 +203,10 @@ class BenchPage(PracticeHands, Page):
             said, runs = known_job(feed.state, job)
             return "\n".join(job_lines(said, runs, scp_line(feed.state, job, feed.by, host)))
 
-        self.send(read, lambda words: self._show_text(f"Job {job}", words))
+        self.send(read, lambda words: self._show_job_page(job, words))
 
-    def _show_text(self, heading: str, words: str) -> None:
-        self.app.push_screen(TextPage(heading, words))
+    def _show_job_page(self, job: str, words: str) -> None:
+        self.app.push_screen(JobPage(job, words))
 
     def action_mark(self) -> None:
         """Hands off what sits in the port in hand, or not any more."""
@@ -220,13 +224,18 @@ class BenchPage(PracticeHands, Page):
 
     def action_again(self) -> None:
         """Say what would be done again, and where; the second time it starts."""
+        state = self.console_app.feed.state
+        self.send(lambda: last_ended(state), self._again)
+
+    def _again(self, view: RunView | None) -> None:
         port, card = self.look.port, self.shot.cards.get(self.look.port)
-        done = [run for run in self.shot.runs.values() if run.ended is not None and run.run]
         device = self.shot.device(port)
-        if not done or card is None or device is None or not device.here:
-            self.say("Nothing to do again: no run has ended while this screen was open.")
+        if view is None:
+            self.say("Nothing to do again: no run has ended on this bench yet.")
             return
-        view = max(done, key=lambda run: int(run.run))
+        if card is None or device is None or not device.here:
+            self.say("Nothing sits in this port that could be done again.")
+            return
         try:
             wish = same_again(view, card, self.console_app.feed.by, device.job)
             asked = ", ".join(still_asked(view, card)) or "nothing"

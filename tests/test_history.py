@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ from console.history import (
     first_backups,
     interruption,
     is_closed,
+    last_ended,
+    last_on,
     past_runs,
     predecessor,
     same_unit,
@@ -375,3 +378,15 @@ def test_artefacts_outside_the_vault_are_no_backups(state):
 
     assert {} == first_backups(state, view_of(state, "1"))
     assert {} == first_backups(state, None)
+
+
+def test_the_last_run_is_found_in_the_journals_whoever_looked(state):
+    """Any port for the one that is done again; the port's own for the one that is exported."""
+    assert (last_ended(state), last_on(state, "1-1")) == (None, None)
+
+    past(state, "9", began("9"), UNFINISHED)
+    past(state, "10", began("10", replace(OTHER, port="1-2")), REPAIRED)
+    past(state, "11", began("11", replace(OTHER, port="1-3")))
+
+    assert last_ended(state).run == "10"
+    assert [last_on(state, port).run for port in ("1-1", "1-2", "1-3")] == ["9", "10", "11"]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import stat
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ from console.events import (
     Warned,
 )
 from console.journal import Journal, read_lines
-from console.report import SHOWN, export, export_to, resolve_run
+from console.report import FORMATS, SHOWN, export, export_files, export_job_files, resolve_run
 from console.state import State
 from tests.harness import VirtualClock, workshop
 
@@ -439,15 +438,27 @@ def test_a_run_that_there_is_not_is_said(state, words):
     assert "Nothing was run here yet." == caught.value.advice
 
 
-def test_a_report_is_written_privately_and_whole(state, tmp_path):
-    """In the state directory, or where it was asked for."""
-    data = journal_of(state, *run_of())
-    usual = export_to(state, "1", "jsonl")
-    named = export_to(state, "1", "jsonl", Path(tmp_path / "a" / "r.jsonl"))
+def test_a_report_is_written_privately_and_whole_in_every_format(state):
+    """Into the state directory's exports, a run's and a job's."""
+    data = journal_of(state, *run_of(job="2243"))
+    files = (*export_files(state, "1"), *export_job_files(state, "2243"))
 
-    assert (data, data) == (usual.read_bytes(), named.read_bytes())
-    assert state.exports / "run-1.jsonl" == usual
-    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in (usual, named)}
+    assert [file.name for file in files] == [
+        f"{what}.{fmt}" for what in ("run-1", "job-2243") for fmt in FORMATS
+    ]
+    assert {state.exports} == {file.parent for file in files}
+    assert files[0].read_bytes() == data == files[3].read_bytes()
+    assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
+
+
+@pytest.mark.parametrize("job", ["../evil", "", "9"])
+def test_a_job_that_names_no_file_or_is_none_is_not_exported(state, job):
+    """A run may name any job; a file may not be called anything."""
+    journal_of(state, *run_of(job="../evil"))
+
+    with pytest.raises(BadUsage):
+        export_job_files(state, job)
+    assert not list(state.root.parent.rglob("*evil*"))
 
 
 def test_the_report_of_a_repair_holds_its_public_key_and_nothing_of_the_vault(tmp_path):

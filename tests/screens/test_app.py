@@ -87,6 +87,42 @@ async def test_the_same_again_says_what_it_will_ask_and_starts_at_the_second_tim
         assert [do for do, _ in feed.asked] == ["run", "run"]
 
 
+async def test_the_same_again_and_the_export_know_runs_of_before_this_screen(tmp_path):
+    """The journals remember what no screen saw; another port has none of its own."""
+    with workshop(tmp_path, "core-healthy") as bench:
+        bench.run("particle.check")
+        feed = BenchFeed(bench.bench, bench.state)
+        async with Replug(feed).run_test(size=(80, 24)) as pilot:
+            await sees(pilot, "Spark Core")
+            assert not feed.snapshot().runs
+            await pilot.press("e")
+            await sees(pilot, "Exported: run-1.jsonl")
+            await pilot.press("full_stop")
+            await sees(pilot, "Check the keys again on port 1-1, job 2243? It asks nothing.")
+            bench.bus.pull("1-1")
+            await sees(pilot, "AWAY since")
+            await pilot.press("full_stop")
+            await sees(pilot, "Nothing sits in this port that could be done again.")
+        feed.end()
+
+
+async def test_a_whole_job_is_exported_from_its_page(tmp_path):
+    """j, Enter, e."""
+    async with shown(tmp_path) as (pilot, feed, bench):
+        await pilot.press("e")
+        await sees(pilot, "No run was made on this port yet. A whole job: j, Enter, then e.")
+        feed.ask("assign", port="1-1", job="2243", by="test")
+        await sees(pilot, "2243")
+        await pilot.press("j")
+        await types(pilot, "")
+        await sees(pilot, "e export the whole job")
+        await pilot.press("e")
+        await sees(pilot, "Exported: job-2243.jsonl, job-2243.html, job-2243.md")
+
+        files = sorted(path.suffix for path in bench.state.exports.iterdir())
+        assert files == [".html", ".jsonl", ".md"]
+
+
 async def test_a_device_gets_its_job_on_the_bench(tmp_path):
     """j and a number; then j and Enter shows the job, with the line that sends it a file."""
     async with shown(tmp_path) as (pilot, _, bench):
@@ -112,7 +148,7 @@ async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
         await types(pilot, "yes")
         await sees(pilot, "R E P A I R E D")
         await pilot.press("e")
-        await sees(pilot, "Exported")
+        await sees(pilot, "Exported: run-1.jsonl, run-1.html, run-1.md in")
         await pilot.press("c")
         await sees(pilot, "REPAIRED.")
         await sees(pilot, "Ticket of run 1")
@@ -120,6 +156,7 @@ async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
         assert feed.answers() == ["", "2243", "yes"]
         assert (bench.state.exports / "run-1.html").exists()
         assert (bench.state.exports / "run-1.jsonl").exists()
+        assert (bench.state.exports / "run-1.md").exists()
         assert "PRACTICE" in seen(pilot.app)
 
 
