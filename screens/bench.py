@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from console.again import same_again, still_asked
 from console.errors import NoSuchFlow
@@ -26,6 +27,7 @@ from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
 
+FIND = "find"
 PANES = ("table", "detail", "lately")
 
 
@@ -42,6 +44,7 @@ class BenchPage(PracticeHands, Page):
         Binding("enter", "open", "open"),
         Binding("f", "flows", "flows"),
         Binding("e", "export", "export the last run of this port"),
+        Binding("slash", "find", "find: show only rows with these letters"),
         Binding("l", "label", "label the port"),
         Binding("full_stop", "again", "the same again on the port in hand"),
         Binding("j", "job", "the job of what sits here"),
@@ -60,10 +63,12 @@ class BenchPage(PracticeHands, Page):
     @property
     def look(self) -> BenchLook:
         """The look, with a port chosen whenever there is one."""
-        rows = self.shot.rows
+        rows = bench_page.shown_rows(self.shot, self._look)
         if rows and all(row.port != self._look.port for row in rows):
             first = next((row for row in rows if row.here), rows[0])
             self._look = replace(self._look, port=first.port)
+        elif not rows and self._look.port:
+            self._look = replace(self._look, port="")  # no key acts on what is not shown
         return self._look
 
     def header(self, width: int) -> Text:
@@ -79,13 +84,13 @@ class BenchPage(PracticeHands, Page):
     def keys(self) -> str:
         if self.shot.practice:
             return "Enter open  f flows  x plug/pull  y buttons  n note  e export  ? help  q leave"
-        return "Enter open  f flows  d dead/not shown  n note  e export  Tab pane  ? help  q leave"
+        return "Enter open  f flows  d dead/not shown  n note  e export  / find  ? help  q leave"
 
     # --- keys ---------------------------------------------------------------------------------
 
     def leave_screen(self) -> None:
-        """Esc on the first screen leads back to the table, never out."""
-        self._look = replace(self._look, pane="table", offset=0)
+        """Esc on the first screen leads back to the whole table, never out."""
+        self._look = replace(self._look, pane="table", offset=0, find="")
 
     @property
     def port_in_hand(self) -> str:
@@ -97,7 +102,7 @@ class BenchPage(PracticeHands, Page):
 
     def action_choose(self, number: int) -> None:
         rows = self.shot.rows
-        if number <= len(rows):
+        if number <= len(rows) and rows[number - 1] in bench_page.shown_rows(self.shot, self._look):
             self._look = replace(self._look, port=rows[number - 1].port, offset=0)
         self.redraw()
 
@@ -109,7 +114,7 @@ class BenchPage(PracticeHands, Page):
         self.redraw()
 
     def _move_choice(self, count: int) -> None:
-        ports = [row.port for row in self.shot.rows]
+        ports = [row.port for row in bench_page.shown_rows(self.shot, self._look)]
         if ports:
             at = max(0, min(len(ports) - 1, ports.index(self.look.port) + count))
             self._look = replace(self._look, port=ports[at])
@@ -145,6 +150,23 @@ class BenchPage(PracticeHands, Page):
         else:
             self.export(view.run)
 
+    def action_find(self) -> None:
+        """A field; with each letter fewer rows are shown. Enter keeps them, Esc shows all."""
+        self.answer.open(FIND, FIND)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self.answer.about == FIND and event.input is self.answer.field:
+            self._look = replace(self._look, find=event.value.strip(), pane="table", offset=0)
+            self.redraw()
+
+    def action_back(self) -> None:
+        if self.answer.about == FIND:
+            self.answer.close()
+            self.leave_screen()
+            self.redraw()
+        else:
+            super().action_back()
+
     def action_label(self) -> None:
         """A field for the name of the port in hand; an empty name takes it away."""
         port = self.look.port
@@ -165,7 +187,9 @@ class BenchPage(PracticeHands, Page):
 
     def take_answer(self, about: str, words: str) -> None:
         self.answer.close()
-        if about.startswith(JOB):
+        if about == FIND:
+            self._look = replace(self._look, find=words.strip())
+        elif about.startswith(JOB):
             self._take_job(about.removeprefix(JOB), words.strip())
         else:
             self._take_label(about.removeprefix(LABEL), words.strip())

@@ -47,11 +47,14 @@ from console.journal import Record
 from console.views import (
     LATELY,
     BenchView,
+    Row,
     RunView,
     bench_view,
     clock_of,
+    device_view,
     fold_bench,
     fold_run,
+    matching,
     meanwhile,
     port_order,
     rows,
@@ -229,6 +232,34 @@ def test_a_step_that_was_passed_over_is_shown_as_left_out():
     ]
     assert ["x", " ", " "] == [known.mark for known in run(step("look"), StepDone("look")).plan]
     assert [" ", " ", " "] == [known.mark for known in run().plan]
+
+
+@pytest.mark.parametrize(
+    ("words", "ports"),
+    [
+        ("", ["1-1", "1-2"]),
+        ("core", ["1-1", "1-2"]),
+        ("FRONT", ["1-2"]),
+        ("6d75", ["1-1"]),
+        ("1-2", ["1-2"]),
+        ("2243", ["1-1"]),
+        ("core front", ["1-2"]),
+        ("front 2243", []),
+        ("1d50:607f", ["1-1", "1-2"]),
+        ("frontcore", []),
+    ],
+)
+def test_rows_are_found_by_any_of_their_words(words, ports):
+    """Each word in port, label, device, serial or job; case is nothing."""
+    table = (
+        Row("1", "1-1", "", "Core", "DFU", "2243", "-", "", "", True),
+        Row("2", "1-2", "front left", "Core", "DFU", "", "-", "", "", True),
+    )
+    one = DevicePlugged(Device("1-1", "v", "1d50", "607f", "6D75"))
+    two = DevicePlugged(Device("1-2", "v", "1d50", "607f", "AB"))
+    bench = BenchView(devices=(device_view(one, ""), device_view(two, "")))
+
+    assert [row.port for row in matching(table, bench, words)] == ports
 
 
 def test_a_step_that_an_ended_run_never_came_to_is_shown_as_not_done():

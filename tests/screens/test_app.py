@@ -106,6 +106,61 @@ async def test_the_same_again_and_the_export_know_runs_of_before_this_screen(tmp
         feed.end()
 
 
+async def test_find_keeps_the_rows_that_have_the_letters(tmp_path):
+    """With each letter; Enter keeps them and gives the keys back, Esc shows all again."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        bare = feed.snapshot()
+        first = bare.bench.devices[0]
+        others = (
+            replace(first, port="1-2", name="Nitrokey Pro", serial="0AB", label="front left"),
+            replace(first, port="1-3", name="Thingy:91", serial="", job="2231"),
+        )
+        many = replace(bare, bench=replace(bare.bench, devices=(first, *others)))
+        feed._show(many)
+        await sees(pilot, "Thingy:91")
+        await pilot.press("slash")
+        await until(pilot, lambda: pilot.app.screen.answer.field.was_seen)
+        await pilot.press("f", "r", "o", "n")
+        await sees(pilot, "1 of 3 with: fron (Esc shows all)")
+        assert "Thingy:91" not in seen(pilot.app)
+        assert ">2 front left" in seen(pilot.app)
+        await pilot.press("enter", "1", "3", "down")
+        assert pilot.app.screen.look.port == "1-2"
+        await pilot.press("slash")
+        await types(pilot, "2231")
+        await sees(pilot, "- port 1-3 ---")
+        await pilot.press("slash")
+        await types(pilot, "nothing of that kind")
+        await sees(pilot, 'Nothing here has "nothing of that kind"')
+        assert pilot.app.screen.look.port == ""
+        await pilot.press("f")
+        await sees(pilot, "Nothing is plugged in, so there is nothing to do")
+        await pilot.press("escape")
+        await sees(pilot, ">1 port 1-1")
+        assert "Thingy:91" in seen(pilot.app)
+        await pilot.press("slash")
+        await until(pilot, lambda: pilot.app.screen.answer.field.was_seen)
+        await pilot.press("q", "escape")
+        await sees(pilot, "Thingy:91")
+        assert not pilot.app.screen.answer.is_open
+
+
+async def test_the_inbox_of_a_job_is_told_where_its_device_is_in_hand(tmp_path):
+    """How many files came, the last one's name, and the line that sends another."""
+    async with shown(tmp_path) as (pilot, feed, bench):
+        feed.ask("assign", port="1-1", job="2243", by="test")
+        await sees(pilot, "its inbox has no files.")
+        inbox = bench.state.job_inbox("2243")
+        (inbox / "a.bin").write_bytes(b"123")
+        feed.ask("look")
+        await sees(pilot, "its inbox has 1 file, last a.bin, 3 bytes.")
+        (inbox / "b.bin").write_bytes(b"1")
+        feed.ask("look")
+        await sees(pilot, "its inbox has 2 files, last b.bin, 1 bytes.")
+        text = "".join(seen(pilot.app).split())
+        assert f"scpFILEtest@repair-2:{inbox}/" in text
+
+
 async def test_a_whole_job_is_exported_from_its_page(tmp_path):
     """j, Enter, e."""
     async with shown(tmp_path) as (pilot, feed, bench):
