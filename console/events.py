@@ -359,7 +359,10 @@ class WaitEnded:
 
 @dataclass(frozen=True)
 class DeviceLeft:
+    """It left its port; or the card left a reader that stays (`card` is the reader's name)."""
+
     port: str
+    card: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,14 @@ LONGEST = 500
 # --- the tables -----------------------------------------------------------------------------
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("console", "console.errors", "console.events", "console.codec", "console.manual"),
+    (
+        "console",
+        "console.errors",
+        "console.events",
+        "console.codec",
+        "console.manual",
+        "console.letters",
+    ),
     ("console.clock", "console.state", "console.sockets"),
     (
         *("console.journal", "console.views", "console.bench_views", "console.run_views"),
