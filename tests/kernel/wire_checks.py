@@ -7,6 +7,7 @@ A refusal by polkit cannot be made here: Debian 12 builds its pcscd without polk
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 import socket_board
 import usbip
 from socket_board import wait_for
-from table import Table, raised
+from table import LIMIT, Table, raised
 
 from console.errors import Garbled, NotPermitted, Silent, Unplugged
 from console.hardware.readers import owner_of
@@ -182,46 +183,91 @@ def a_reader_pulled_in_mid_command_is_unplugged(table: Table) -> None:
 # --- HID --------------------------------------------------------------------------------------
 
 
-def nodes_of(device, kind: str) -> list[str]:
-    return [node.path for node in device.nodes if node.kind == kind]
+# hidapi's module closes a node with Python's lock held, and the kernel ends that only when the
+# device has answered: whoever simulates the device cannot be the same process.
+PROGRAM = """
+import sys
+from contextlib import closing
+from console.errors import ConsoleError
+from console.hardware.machine import MachineBus
+bus = MachineBus()
+device = next(device for device in bus.scan() if device.port == sys.argv[1])
+paths = [node.path for node in device.nodes if node.kind == "hidraw"]
+def said(act):
+    try:
+        return repr(act())
+    except ConsoleError as error:
+        return f"{type(error).__name__} {error.sentence}"
+"""
+
+
+def hid_program(table: Table, program: str) -> subprocess.Popen[str]:
+    Wires.of(table).with_nodes()
+    command = [sys.executable, "-c", PROGRAM + program, OTHER]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def told_by(program: subprocess.Popen[str]) -> list[str]:
+    told, _ = program.communicate(timeout=LIMIT)
+    assert program.returncode == 0, program
+    return told.splitlines()
 
 
 def reports_go_through_hidraw(table: Table) -> None:
-    device = Wires.of(table).with_nodes()
-    first, second = nodes_of(device, "hidraw")
-    report = bytes(range(1, 65))
-    with closing(table.seen.bus.open(device, "hid", first)) as line:
-        line.send(b"\0" + report)
-        assert line.receive(5.0) == bytes(byte + 1 for byte in report)
-    with closing(table.seen.bus.open(device, "hid", second)) as line:
-        line.send(b"\0" + report)
-        assert line.receive(5.0) == bytes(byte + 2 for byte in report)
+    program = hid_program(
+        table,
+        "for path in paths:\n"
+        "    with closing(bus.open(device, 'hid', path)) as line:\n"
+        "        line.send(bytes(range(65)))\n"
+        "        print(line.receive(5.0).hex())\n",
+    )
+    first, second = (bytes(range(more, more + 64)).hex() for more in (2, 3))
+    assert told_by(program) == [first, second]
 
 
 def a_silent_hid_device_is_told_and_asked_by_nobody_meanwhile(table: Table) -> None:
-    wires = Wires.of(table)
-    with closing(table.seen.bus.open(wires.with_nodes(), "hid")) as line:
-        line.send(b"\0\xdd" + bytes(63))
-        before = wires.other_export.asked
-        error = raised(Silent, lambda: line.receive(2.0))
-        assert wires.other_export.asked - before <= 2, "the device is asked over and over"
-    assert error.waited == 2.0, error
+    before = Wires.of(table).other_export.asked
+    program = hid_program(
+        table,
+        "with closing(bus.open(device, 'hid')) as line:\n"
+        "    line.send(b'\\0\\xdd' + bytes(63))\n"
+        "    print(said(lambda: line.receive(2.0)))\n",
+    )
+    assert told_by(program) == [f"Silent The device in port {OTHER} sent nothing in 2 s."]
+    asked = Wires.of(table).other_export.asked - before
+    assert asked <= 4, f"the device was asked {asked} times"
 
 
 def a_report_that_the_device_refuses_is_garbled(table: Table) -> None:
-    with closing(table.seen.bus.open(Wires.of(table).with_nodes(), "hid")) as line:
-        raised(Garbled, lambda: line.send(b"\0\xff" + bytes(63)))
+    program = hid_program(
+        table,
+        "with closing(bus.open(device, 'hid')) as line:\n"
+        "    print(said(lambda: line.send(b'\\0\\xff' + bytes(63))))\n",
+    )
+    assert told_by(program)[0].startswith("Garbled The wire to the device")
 
 
 def a_hid_device_pulled_while_we_wait_is_unplugged(table: Table) -> None:
     wires = Wires.of(table)
-    with closing(table.seen.bus.open(wires.with_nodes(), "hid")) as line:
-        threading.Timer(1.0, wires.other_export.unplug).start()
-        raised(Unplugged, lambda: line.receive(30.0))
+    program = hid_program(
+        table,
+        "line = bus.open(device, 'hid')\n"
+        "print('waiting', flush=True)\n"
+        "print(said(lambda: line.receive(60.0)))\n"
+        "line.close()\n",
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "waiting\n"
+    wires.other_export.unplug()
+    assert told_by(program) == [f"Unplugged The device in port {OTHER} was unplugged."]
     table.seen.until(lambda seen: seen.at(OTHER) is None)
 
 
 # --- serial -----------------------------------------------------------------------------------
+
+
+def nodes_of(device, kind: str) -> list[str]:
+    return [node.path for node in device.nodes if node.kind == kind]
 
 
 def two_serial_ports_of_one_device_are_each_its_own(table: Table) -> None:
