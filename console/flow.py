@@ -52,6 +52,32 @@ class Question:
     choices: tuple[str, ...] = ()
 
 
+def fits(question: Question, answer: str, must_type: str) -> bool:
+    """Does the answer answer the question?"""
+    match question.kind:
+        case Kind.CONFIRM:
+            return answer in ("yes", "no")
+        case Kind.TYPED:
+            return bool(must_type) and answer == must_type
+        case Kind.CHOICE:
+            return answer in question.choices
+        case _:
+            return bool(answer)
+
+
+def misfit(question: Question, must_type: str) -> str:
+    """What to say where it does not."""
+    match question.kind:
+        case Kind.CONFIRM:
+            return "Type yes or no."
+        case Kind.TYPED:
+            return f"That is not what has to be typed ({must_type})."
+        case Kind.CHOICE:
+            return f"One of: {', '.join(question.choices)}."
+        case _:
+            return "An empty answer does not answer it."
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of a plan. `safe` is said while it runs; `damage` is what a pull costs then."""

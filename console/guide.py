@@ -39,7 +39,8 @@ from console.events import (
     WaitStarted,
     Warned,
 )
-from console.flow import RETRY, Flow, Kind, Question, Step
+from console.flow import RETRY, Flow, Kind, Question, Step, fits, misfit
+from console.hardware.gnupg import GnuPG
 from console.hardware.identity import Expectation, Judgement, same_unit
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import (
@@ -125,6 +126,9 @@ class Host(Protocol):
     def kernel_log(self, port: str) -> KernelLog:
         """What the kernel wrote about a port."""
 
+    def gnupg(self) -> GnuPG:
+        """The GnuPG of this machine."""
+
     def stop_asked(self) -> bool:
         """Did the technician ask to stop?"""
 
@@ -179,6 +183,14 @@ class Guide:
     def kernel_log(self) -> KernelLog:
         """What the kernel wrote about the device's port since the device came."""
         return self._host.kernel_log(self.device.port)
+
+    def gnupg(self) -> GnuPG:
+        """The GnuPG of this machine, which customers' machines may differ from."""
+        return self._host.gnupg()
+
+    def now(self) -> int:
+        """Seconds since 1970, as keys are dated."""
+        return int(self._host.clock.wall().timestamp())
 
     @property
     def damage(self) -> Damage:
@@ -340,19 +352,17 @@ class Guide:
             if not signal.answer and question.optional:
                 self._host.post(Answered(question.id, "not checked", signal.by))
                 return None
-            if _fits(question, signal.answer, must_type):
+            if fits(question, signal.answer, must_type):
                 return self._accept(question, signal, must_type)
-            self._host.post(Told(_misfit(question, must_type)))
+            self._host.post(Told(misfit(question, must_type)))
 
     def _accept(self, question: Question, reply: Reply, must_type: str) -> str:
         shown = "(given)" if question.kind is Kind.SECRET else reply.answer
         if question.kind is Kind.CONFIRM and reply.answer == "no":
             self._host.post(Answered(question.id, "no", reply.by))
             raise Stopped("You said no.", "Nothing was written because of this question.")
-        if not _fits(question, reply.answer, must_type):
-            raise GateClosed(
-                f"{question.id}: {_misfit(question, must_type)}", "Nothing is written."
-            )
+        if not fits(question, reply.answer, must_type):
+            raise GateClosed(f"{question.id}: {misfit(question, must_type)}", "Nothing is written.")
         self._host.post(Answered(question.id, shown, reply.by))
         return reply.answer
 
@@ -437,6 +447,17 @@ class Guide:
         started = WaitStarted(
             what, acts.who, (), 0.0, 0.0, safe, acts.value, window, since if window else ""
         )
+        with self._wait(started):
+            yield
+
+    @contextmanager
+    def busy(self, what: str, safe: str = "") -> Iterator[None]:
+        """The device works while the block runs, for as long as it takes; `what` as in expect()."""
+        with self._wait(WaitStarted(what, Acts.BUSY.who, safe=safe, acts=Acts.BUSY.value)):
+            yield
+
+    @contextmanager
+    def _wait(self, started: WaitStarted) -> Iterator[None]:
         self._host.post(started)
         outcome = "did not answer"
         try:
@@ -471,27 +492,3 @@ class Guide:
         kept = ArtefactKept(kept.name, kept.place, kept.sha256, kept.size, about)
         self._host.post(kept, durable=True)
         return kept
-
-
-def _fits(question: Question, answer: str, must_type: str) -> bool:
-    match question.kind:
-        case Kind.CONFIRM:
-            return answer in ("yes", "no")
-        case Kind.TYPED:
-            return bool(must_type) and answer == must_type
-        case Kind.CHOICE:
-            return answer in question.choices
-        case _:
-            return bool(answer)
-
-
-def _misfit(question: Question, must_type: str) -> str:
-    match question.kind:
-        case Kind.CONFIRM:
-            return "Type yes or no."
-        case Kind.TYPED:
-            return f"That is not what has to be typed ({must_type})."
-        case Kind.CHOICE:
-            return f"One of: {', '.join(question.choices)}."
-        case _:
-            return "An empty answer does not answer it."

@@ -29,6 +29,7 @@ from console.families import Family
 from console.flow import Flow, perform
 from console.guide import Guide, Recorded, Reply, Signal
 from console.hardware.bus import Bus
+from console.hardware.gnupg import GnuPG, gnupg
 from console.hardware.kernel import KernelLog, kernel_log
 from console.hardware.lines import ControlLine, Line
 from console.history import first_backups, predecessor, recorded, same_unit
@@ -187,6 +188,11 @@ class Run:
         if self._owner.bus.practice:
             return KernelLog(trouble="Practice hardware has no kernel that could tell of it.")
         return kernel_log(port)
+
+    def gnupg(self) -> GnuPG:
+        if self._owner.bus.practice:
+            return GnuPG(trouble="Practice hardware has no host of its own.")
+        return gnupg()
 
     def stop_asked(self) -> bool:
         return self._stop.is_set()
