@@ -25,7 +25,7 @@ from console.events import (
     RunEnded,
     Verdict,
 )
-from console.families import Family
+from console.families import Family, scenarios
 from console.flow import Flow, perform
 from console.guide import Guide, Recorded, Reply, Signal
 from console.hardware.bus import Bus
@@ -190,9 +190,12 @@ class Run:
         return kernel_log(port)
 
     def gnupg(self) -> GnuPG:
-        if self._owner.bus.practice:
-            return GnuPG(trouble="Practice hardware has no host of its own.")
-        return gnupg()
+        practice = self._owner.bus.practice
+        if not practice:
+            return gnupg()
+        version = next((known.gpg for known in scenarios() if known.name == practice), "")
+        trouble = "" if version else "Practice hardware has no gpg of its own."
+        return GnuPG(version, version, trouble=trouble)
 
     def stop_asked(self) -> bool:
         return self._stop.is_set()

@@ -115,11 +115,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A named practice bench; `about` is one sentence for the technician."""
+    """A named practice bench; `about` is one sentence for the technician.
+
+    `gpg` is the version that the machine of the story has, where that is part of it.
+    """
 
     name: str
     about: str
     units: tuple[Unit, ...]
+    gpg: str = ""
 
 
 # --- descriptors (USB 2.0, 9.6) -----------------------------------------------------------

@@ -116,6 +116,14 @@ def _rsa(raw: bytes) -> Algorithm | None:
     return Algorithm(Kind.RSA, bits, exponent, raw[5] if len(raw) > 5 else 0)
 
 
+def of_slot(raw: bytes, slot: Slot) -> Algorithm | None:
+    """As parse(), told by its slot: some cards write one number for both uses of a curve."""
+    found = parse(raw)
+    if found is None or found.kind not in (Kind.ECDH, Kind.ECDSA):
+        return found
+    return replace(found, kind=Kind.ECDH if slot is Slot.DECRYPT else Kind.ECDSA)
+
+
 def words(raw: bytes) -> str:
     """Attributes for people."""
     found = parse(raw)
@@ -134,12 +142,21 @@ def named(word: str, slot: Slot) -> Algorithm:
     return Algorithm(Kind.EDDSA if word == "ed25519" else Kind.ECDSA, curve=curve)
 
 
-def offered(raw: bytes) -> dict[Slot, tuple[Algorithm, ...]]:
+@dataclass(frozen=True)
+class Offer:
+    """An algorithm that a card offers for a slot, and its attributes as the card writes them."""
+
+    algorithm: Algorithm
+    raw: bytes
+
+
+def offered(raw: bytes) -> dict[Slot, tuple[Offer, ...]]:
     """Algorithm information (FA) by slot, with its outer tag or without; what we know of it."""
     by_tag = {slot.attributes: slot for slot in Slot}
-    found: dict[Slot, list[Algorithm]] = {}
+    found: dict[Slot, list[Offer]] = {}
     for known in tlv.parse(tlv.bare(objects.ALGORITHMS, raw)):
-        algorithm = parse(known.value)
-        if known.tag in by_tag and algorithm is not None:
-            found.setdefault(by_tag[known.tag], []).append(algorithm)
-    return {slot: tuple(algorithms) for slot, algorithms in found.items()}
+        slot = by_tag.get(known.tag)
+        algorithm = of_slot(known.value, slot) if slot else None
+        if slot and algorithm is not None:
+            found.setdefault(slot, []).append(Offer(algorithm, known.value))
+    return {slot: tuple(offers) for slot, offers in found.items()}

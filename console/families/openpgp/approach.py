@@ -15,7 +15,7 @@ from console.events import Damage
 from console.families.openpgp.algorithms import CHOICES
 from console.families.openpgp.client import Seen, Session
 from console.families.openpgp.objects import Slot
-from console.families.openpgp.products import Product, Traits, product_of
+from console.families.openpgp.products import Product, Traits, card_in, product_of
 from console.flow import Kind, Question, Step
 from console.guide import Guide
 from console.hardware.lines import CardLine
@@ -77,7 +77,7 @@ class Patient:
 @contextmanager
 def opened(guide: Guide) -> Iterator[Patient]:
     """The card, looked at; its line is held until the flow ends."""
-    with guide.card() as line:
+    with guide.card(card_in(guide.device)) as line:
         yield guide.step(IDENTIFY, look, guide, line, found=_found)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from console.errors import Garbled, GateClosed
 from console.families.openpgp import algorithms, objects
-from console.families.openpgp.algorithms import Algorithm
+from console.families.openpgp.algorithms import Algorithm, Offer
 from console.families.openpgp.kdf import Kdf, Pin
 from console.families.openpgp.objects import ApplicationData, PinStatus, Slot
 from console.families.openpgp.publickey import PublicKey
@@ -58,7 +58,7 @@ class Seen:
     data: ApplicationData
     kdf: Kdf
     keys: tuple[PublicKey | None, ...]
-    offered: dict[Slot, tuple[Algorithm, ...]]
+    offered: dict[Slot, tuple[Offer, ...]]
     holder: str = ""
     signatures: int = 0
 
@@ -67,7 +67,7 @@ class Seen:
 
     def algorithm(self, slot: Slot) -> Algorithm | None:
         """What the slot is set to now."""
-        return algorithms.parse(self.data.attributes[slot.place])
+        return algorithms.of_slot(self.data.attributes[slot.place], slot)
 
     @property
     def pins(self) -> PinStatus:
@@ -181,7 +181,7 @@ class Session:
     def read_kdf(self) -> Kdf:
         return Kdf.parse(self.get(objects.KDF) or b"")
 
-    def offered(self) -> dict[Slot, tuple[Algorithm, ...]]:
+    def offered(self) -> dict[Slot, tuple[Offer, ...]]:
         """The algorithms it offers, by slot; empty where it does not say."""
         return algorithms.offered(self.get(objects.ALGORITHMS) or b"")
 
@@ -192,7 +192,7 @@ class Session:
             return None
         if not response.ok:
             raise self.exchange.refused(response, f"to show its {slot.title} key")
-        return PublicKey.parse(response.data, _known(attributes))
+        return PublicKey.parse(response.data, _known(attributes, slot))
 
     def look(self) -> Seen:
         """All of it, without a PIN."""
@@ -287,6 +287,6 @@ def _key_command(how: int, slot: Slot) -> Command:
     return Command(0, GENERATE, how, 0, bytes((slot.crt, 0)), LONG)
 
 
-def _known(attributes: bytes) -> Algorithm:
+def _known(attributes: bytes, slot: Slot) -> Algorithm:
     """The algorithm of a slot; RSA where it is not known, since RSA answers say all themselves."""
-    return algorithms.parse(attributes) or Algorithm(algorithms.Kind.RSA)
+    return algorithms.of_slot(attributes, slot) or Algorithm(algorithms.Kind.RSA)

@@ -11,7 +11,7 @@ from enum import Enum
 
 from console.families.openpgp import algorithms, objects
 from console.families.openpgp.client import Seen
-from console.families.openpgp.objects import NO_FINGERPRINT, Slot
+from console.families.openpgp.objects import NO_FINGERPRINT, PinStatus, Slot
 
 
 class State(Enum):
@@ -54,18 +54,25 @@ def faults(seen: Seen) -> Iterator[tuple[str, str]]:
     """What is wrong with it, each with its cure; worst first."""
     if seen.broken:
         yield "It cannot read its own memory and shows placeholders.", "Run reset. Keys are lost."
-    pins = seen.pins
-    if not pins.admin:
+    yield from _pin_faults(seen.pins)
+    for slot in Slot:
+        yield from _slot_faults(slot, state(seen, slot))
+
+
+def _pin_faults(pins: PinStatus) -> Iterator[tuple[str, str]]:
+    if not pins.admin and not pins.user:
+        cure = "Run unblock, if the customer has a reset code." if pins.reset_code else ""
+        sentence = "Both its PINs are blocked: its keys cannot be used."
+        yield sentence, f"{cure} Otherwise run reset, which destroys its keys.".strip()
+    elif not pins.admin:
         yield (
             "The admin PIN is blocked, and nothing but a reset helps. What the user PIN unlocks "
             "still works.",
             "Have what is needed decrypted first; then run reset, which destroys its keys.",
         )
-    if not pins.user:
+    elif not pins.user:
         cure = "Run unblock with the reset code or the admin PIN. No key is lost."
-        yield "The user PIN is blocked.", cure if pins.admin or pins.reset_code else "Run reset."
-    for slot in Slot:
-        yield from _slot_faults(slot, state(seen, slot))
+        yield "The user PIN is blocked.", cure
 
 
 def _slot_faults(slot: Slot, found: State) -> Iterator[tuple[str, str]]:

@@ -119,14 +119,25 @@ def last_try(guide: Guide, secret: Secret) -> None:
 
 
 def say_wrong(guide: Guide, session: Session, secret: Secret, answer: Tried, before: int) -> None:
-    """A PIN was not taken: what the card counts now. Raises GateClosed, Refused."""
+    """A PIN was not taken: what the card counts now. Raises GateClosed."""
     left = secret.left(answer.pins)
-    if left >= before and answer.response.status not in (0x6982, 0x6300):
+    if left >= before and not _says_wrong(answer):
         # Nothing was counted, so it was not the PIN that it objected to.
-        raise session.exchange.refused(answer.response, f"the {secret.name}")
+        raise objection(session, answer, f"the {secret.name}")
     if not left:
         raise GateClosed(f"Wrong. The {secret.name} is blocked now. {_COST}", secret.blocked)
     guide.tell(f"Wrong {secret.name}. {_tries(left)}; I stop at 1.")
+
+
+def _says_wrong(answer: Tried) -> bool:
+    status = answer.response.status
+    return status in (0x6982, 0x6300) or status & 0xFFF0 == 0x63C0
+
+
+def objection(session: Session, answer: Tried, what: str) -> GateClosed:
+    """The card does not want this, and sending it again would change nothing."""
+    error = session.exchange.refused(answer.response, what)
+    return GateClosed(f"{error.sentence} ({error.code}) {_COST}", error.advice)
 
 
 def _tries(left: int) -> str:

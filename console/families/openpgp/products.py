@@ -95,6 +95,11 @@ def holds_card(device: Device) -> bool:
     return any(looks_like_one(card.atr) for card in device.cards)
 
 
+def card_in(device: Device) -> str:
+    """The reader whose card looks like one; "" leaves the choice where none does."""
+    return next((card.reader for card in device.cards if looks_like_one(card.atr)), "")
+
+
 def looks_like_one(atr: str) -> bool:
     """A known answer to reset, or historical bytes as the specification has them (6.2).
 
@@ -153,6 +158,14 @@ class Traits:
     def can_make(self, algorithm: Algorithm) -> bool:
         """Gnuk offers RSA-4096 for imports; making one there fails by design."""
         return not (self.is_gnuk and algorithm.bits > 3072)
+
+    def may_know(self, algorithm: Algorithm) -> bool:
+        """Could it have this, as far as its version and maker tell? For cards without FA."""
+        if algorithm.curve is None:
+            return True
+        others = ("ed25519", "x25519", "secp256k1")
+        by_maker = self.maker != ZEITCONTROL or algorithm.curve.word not in others
+        return self.seen.data.aid.version >= (3, 0) and by_maker
 
     def usual(self, algorithm: Algorithm) -> tuple[int, int]:
         """Seconds from and to, in which this card mostly makes such a key."""

@@ -36,13 +36,13 @@ def prove(session: Session, slot: Slot, public: PublicKey) -> str:
     """Use the key once; what was proven, in words. Raises BeyondRepair where it is not the key."""
     if slot is Slot.DECRYPT:
         _prove_decryption(session, public)
-        return "decrypts what was encrypted to it"
+        return "decrypted what was encrypted to it here"
     name, challenge = hash_for(public), secrets.token_bytes(32)
     digest = hashlib.new(name, challenge).digest()
     use = session.sign if slot is Slot.SIGN else session.authenticate
     if not verifies(public, name, digest, use(to_sign(public, name, digest))):
         raise wrong(slot)
-    return "its signature verifies"
+    return "signed, and the signature verifies here"
 
 
 def wrong(slot: Slot) -> BeyondRepair:

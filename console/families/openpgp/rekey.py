@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from console.errors import Garbled, GateClosed, Silent
+from console.errors import DeviceError, Garbled, GateClosed, Unplugged
 from console.events import Verdict
 from console.families.openpgp.algorithms import CHOICES, Algorithm, named
 from console.families.openpgp.approach import (
@@ -159,11 +159,13 @@ def _generate(hands: Hands, task: Task, before: PublicKey | None) -> None:
     try:
         with hands.guide.busy(what, SAFE):
             hands.as_admin(lambda: hands.session.generate(slot))
-    except (Silent, Garbled):
+    except Unplugged:
+        raise
+    except DeviceError:
         hands.session.again()
         if hands.key_now(slot) in (None, before):
             raise
-        hands.guide.tell(f"The wire failed, but the {slot.title} key was made.")
+        hands.guide.tell(f"The answer was an error, but the {slot.title} key was made.")
 
 
 def _named(key: Dated) -> str:

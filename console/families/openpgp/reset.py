@@ -16,8 +16,7 @@ from console.families.openpgp.condition import dies
 from console.families.openpgp.kdf import Pin
 from console.families.openpgp.objects import LifeCycle, PinStatus, Slot
 from console.families.openpgp.pins import ADMIN, DEFAULT_ADMIN, DEFAULT_USER, USER, Secret
-from console.families.openpgp.products import CARD
-from console.flow import Flow, Kind, Outcome, Question
+from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
 CONFIRM_RESET = Question(
@@ -38,6 +37,12 @@ BLOCK = one_way(
 )
 RESET = one_way("reset", "End the application and begin it anew", "under 10 s", _GONE)
 PROVE = one_way("prove", "Read it back: counters and slots", "under 5 s", _GONE)
+PINS = Step(
+    "pins",
+    "Say which PINs it has now",
+    usual="at once",
+    safe="The reset is done and read back. You can pull it.",
+)
 
 
 def reset(guide: Guide) -> Outcome:
@@ -53,7 +58,7 @@ def reset(guide: Guide) -> Outcome:
             guide.tell("A reset was begun and not finished. There is nothing left to lose on it.")
         guide.step(RESET, _reset, session, seen)
         after = guide.step(PROVE, _proven, session, found=lambda now: now.pins.words)
-        return _done(guide, patient, after)
+    return guide.step(PINS, _done, patient, after, found=lambda done: done.advice)
 
 
 # --- before --------------------------------------------------------------------------------
@@ -163,16 +168,18 @@ def _proven(session: Session) -> Seen:
 # --- after ---------------------------------------------------------------------------------
 
 
-def _done(guide: Guide, patient: Patient, after: Seen) -> Outcome:
-    product = patient.product
-    if product is not CARD and product.stays:
-        guide.tell(product.stays)
+def _done(patient: Patient, after: Seen) -> Outcome:
+    stays = (f"Look after what a reset leaves: {patient.product.stays}",)
     return Outcome(
         Verdict.REPAIRED,
         f"The card is as new: {after.data.aid}. Its slots are empty and its counters full.",
         f"Its PINs are the default ones now: user {DEFAULT_USER}, admin {DEFAULT_ADMIN}.",
         proof=(f"Tries left: {after.pins.words}.", "No slot shows a key or has a fingerprint."),
-        to_do=("Change both PINs.", "Make new keys (rekey), or restore the customer's backup."),
+        to_do=(
+            "Change both PINs.",
+            "Make new keys (rekey), or restore the customer's backup.",
+            *(stays if patient.product.stays else ()),
+        ),
     )
 
 
@@ -181,7 +188,7 @@ FLOW = Flow(
     title="Put the card back as it was made",
     about="Destroys all its keys. Works from any state: PINs blocked or forgotten, a reset begun "
     "and not finished. Blocks both PINs, ends the application, begins it anew, and reads it back.",
-    plan=(IDENTIFY, BLOCK, RESET, PROVE),
+    plan=(IDENTIFY, BLOCK, RESET, PROVE, PINS),
     perform=reset,
     questions=(CONFIRM_RESET,),
     ready=("The customer's word that the keys on it may die.",),

@@ -152,6 +152,7 @@ SCENARIOS = (
         "case-4",
         "A Nitrokey Pro 2 with nothing wrong but an impatient host: a key takes its card 105 s.",
         (Unit("1-1", _case_4),),
+        gpg="2.0.22",
     ),
     Scenario(
         "openpgp-blocked",

@@ -14,14 +14,17 @@ from console.families.openpgp.objects import PinStatus
 from console.families.openpgp.pins import (
     ADMIN,
     CODE,
+    DEFAULT_USER,
     LAST_TRY,
     USER,
     ask,
     last_try,
     misfit,
+    objection,
     say_wrong,
     unlock,
 )
+from console.families.openpgp.products import Traits
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
@@ -42,7 +45,7 @@ def unblock(guide: Guide) -> Outcome:
     with opened(guide) as patient:
         traits, session = patient.alive(), patient.session
         seen = traits.seen
-        _must_be_possible(seen)
+        _must_be_possible(traits)
         guide.tell(f"Tries left: {seen.pins.words}.")
         code = _reset_code(guide, session, seen)
         new = _new_pin(guide, session)
@@ -59,7 +62,13 @@ def unblock(guide: Guide) -> Outcome:
     )
 
 
-def _must_be_possible(seen: Seen) -> None:
+def _must_be_possible(traits: Traits) -> None:
+    seen = traits.seen
+    if traits.is_gnuk and not any(seen.keys):
+        raise GateClosed(
+            f"It is a Gnuk without a key: its user PIN is {DEFAULT_USER} and cannot be changed.",
+            "Make keys first (rekey), or reset it. Nothing was changed.",
+        )
     if seen.pins.admin or seen.pins.reset_code:
         return
     raise GateClosed(
@@ -99,7 +108,7 @@ def _unblock(guide: Guide, session: Session, code: str | None, new: str) -> None
         unlock(guide, session, ADMIN, ADMIN_PIN)
         answer = session.unblock(new)
         if not answer.taken:
-            raise session.exchange.refused(answer.response, "the new PIN")
+            raise objection(session, answer, "the new PIN")
         return
     tried: set[str] = set()
     while True:

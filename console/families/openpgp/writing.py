@@ -7,7 +7,9 @@ fingerprint is read back, and the private half is used once and checked on the h
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from console.errors import Garbled, GateClosed, RecordError, Refused
@@ -76,23 +78,31 @@ class Hands:
             raise self.session.exchange.refused(tried.response, what)
 
     def set_algorithm(self, slot: Slot, wanted: Algorithm) -> None:
-        """Set the slot to an algorithm, unless it is; then read what it is set to."""
+        """Set the slot to an algorithm, unless it is; then read what it is set to.
+
+        Raises GateClosed (the card has no such algorithm: the slot is as it was), Garbled.
+        """
         if wanted.same_as(self.before.algorithm(slot)):
             return
-        raw = self._attributes(slot, wanted)
-        self.as_admin(lambda: self.session.set_algorithm(slot, raw))
+        for raw in self._attributes(slot, wanted):
+            with suppress(Refused):
+                self.as_admin(partial(self.session.set_algorithm, slot, raw))
+                break
+        else:
+            raise GateClosed(
+                f"The card has no {wanted.word} for its {slot.title} slot.",
+                "The slot is as it was. Choose another algorithm.",
+            )
         if not wanted.same_as(self._now(slot)):
             raise Garbled(f"The card took {wanted.word} for its {slot.title} key and has another.")
 
-    def _attributes(self, slot: Slot, wanted: Algorithm) -> bytes:
-        """As the card itself writes them, where it says; an RSA form as it has now."""
-        for known in self.before.offered.get(slot, ()):
-            if wanted.same_as(known):
-                return known.attributes()
+    def _attributes(self, slot: Slot, wanted: Algorithm) -> tuple[bytes, ...]:
+        """As the card itself writes them, where it says, then as the specification does."""
+        told = [o.raw for o in self.before.offered.get(slot, ()) if wanted.same_as(o.algorithm)]
         now = self.before.algorithm(slot)
         if wanted.kind is Kind.RSA and now is not None and now.kind is Kind.RSA:
             wanted = Algorithm(Kind.RSA, wanted.bits, now.exponent, now.form)
-        return wanted.attributes()
+        return tuple(dict.fromkeys((*told, wanted.attributes())))
 
     def _now(self, slot: Slot) -> Algorithm | None:
         return self._look().algorithm(slot)
@@ -121,9 +131,10 @@ def may_hold(traits: Traits, slot: Slot, wanted: Algorithm) -> bool:
     """Does the card offer the algorithm for the slot? One that does not say is asked later."""
     offered = traits.seen.offered.get(slot, ())
     if offered:
-        return any(wanted.same_as(known) for known in offered)
-    now = traits.seen.algorithm(slot)
-    return traits.seen.data.capabilities.changeable or wanted.same_as(now)
+        return any(wanted.same_as(known.algorithm) for known in offered)
+    if wanted.same_as(traits.seen.algorithm(slot)):
+        return True
+    return traits.seen.data.capabilities.changeable and traits.may_know(wanted)
 
 
 def must_write(traits: Traits) -> None:
