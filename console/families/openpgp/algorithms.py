@@ -5,7 +5,7 @@ The rule: a table; what is not in it is shown by its bytes and never chosen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from console.families.openpgp import objects
@@ -63,14 +63,17 @@ CHOICES = (*(f"rsa{bits}" for bits in RSA_SIZES), *(c.word for c in CURVES if c.
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What a slot's key is. RSA has `bits`, the rest a curve; `with_public`: imports want both."""
+    """What a slot's key is. RSA has `bits`, the rest a curve.
+
+    How it is imported (`exponent` and `form` of RSA, `with_public`) makes no other algorithm.
+    """
 
     kind: Kind
     bits: int = 0
-    exponent: int = 32
-    form: int = 0
+    exponent: int = field(default=32, compare=False)
+    form: int = field(default=0, compare=False)
     curve: Curve | None = None
-    with_public: bool = False
+    with_public: bool = field(default=False, compare=False)
 
     @property
     def word(self) -> str:
@@ -83,15 +86,6 @@ class Algorithm:
             return bytes((self.kind.value,)) + sizes + bytes((self.form,))
         ending = b"\xff" if self.with_public else b""
         return bytes((self.kind.value,)) + self.curve.oid + ending
-
-    def same_as(self, other: Algorithm | None) -> bool:
-        """Does a key of one fit the other? How it is imported does not matter for that."""
-        if other is None:
-            return False
-        ours, theirs = (
-            replace(known, form=0, exponent=0, with_public=False) for known in (self, other)
-        )
-        return ours == theirs
 
 
 def parse(raw: bytes) -> Algorithm | None:

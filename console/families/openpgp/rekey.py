@@ -112,7 +112,7 @@ def _task(traits: Traits, slot: Slot, word: str | None) -> Task:
         )
     orphan = state(traits.seen, slot) is State.ORPHAN
     key = traits.seen.key(slot)
-    fits = key is not None and (not word or algorithm.same_as(key.algorithm))
+    fits = key is not None and (not word or algorithm == key.algorithm)
     return Task(slot, algorithm, orphan and fits)
 
 
@@ -143,7 +143,7 @@ def _make(hands: Hands, task: Task) -> Dated:
     before = hands.key_now(slot)
     _generate(hands, task, before)
     key = hands.key_now(slot)
-    if key is None or key == before or not task.algorithm.same_as(key.algorithm):
+    if key is None or key == before or task.algorithm != key.algorithm:
         raise Garbled(
             f"The card says that it made a {slot.title} key and shows none that is new.",
             "Run check: it says what is in the slot.",

@@ -82,7 +82,7 @@ class Hands:
 
         Raises GateClosed (the card has no such algorithm: the slot is as it was), Garbled.
         """
-        if wanted.same_as(self.before.algorithm(slot)):
+        if wanted == self.before.algorithm(slot):
             return
         for raw in self._attributes(slot, wanted):
             with suppress(Refused):
@@ -93,12 +93,12 @@ class Hands:
                 f"The card has no {wanted.word} for its {slot.title} slot.",
                 "The slot is as it was. Choose another algorithm.",
             )
-        if not wanted.same_as(self._now(slot)):
+        if wanted != self._now(slot):
             raise Garbled(f"The card took {wanted.word} for its {slot.title} key and has another.")
 
     def _attributes(self, slot: Slot, wanted: Algorithm) -> tuple[bytes, ...]:
         """As the card itself writes them, where it says, then as the specification does."""
-        told = [o.raw for o in self.before.offered.get(slot, ()) if wanted.same_as(o.algorithm)]
+        told = [o.raw for o in self.before.offered.get(slot, ()) if wanted == o.algorithm]
         now = self.before.algorithm(slot)
         if wanted.kind is Kind.RSA and now is not None and now.kind is Kind.RSA:
             wanted = Algorithm(Kind.RSA, wanted.bits, now.exponent, now.form)
@@ -131,8 +131,8 @@ def may_hold(traits: Traits, slot: Slot, wanted: Algorithm) -> bool:
     """Does the card offer the algorithm for the slot? One that does not say is asked later."""
     offered = traits.seen.offered.get(slot, ())
     if offered:
-        return any(wanted.same_as(known.algorithm) for known in offered)
-    if wanted.same_as(traits.seen.algorithm(slot)):
+        return any(wanted == known.algorithm for known in offered)
+    if wanted == traits.seen.algorithm(slot):
         return True
     return traits.seen.data.capabilities.changeable and traits.may_know(wanted)
 
