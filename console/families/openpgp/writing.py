@@ -201,8 +201,9 @@ def hand_over(hands: Hands, keys: dict[Slot, Dated], user_id: str) -> tuple[str,
         kept.append("auth.pub")
     whole = _all_keys(hands, keys)
     if not certificate.judged(whole):
-        why = "its signature key has no name" if Slot.SIGN not in whole else "of its curve"
-        hands.guide.tell(f"No OpenPGP certificate is made here: {why}. gpg on the host makes one.")
+        lacks = "its signature slot has no named key"
+        why = lacks if Slot.SIGN not in whole else "its curve cannot be judged here"
+        hands.guide.tell(f"No OpenPGP certificate is made: {why}.", "gpg on the host makes one.")
         return tuple(kept)
     made = certificate.make(whole, user_id, hands.guide.now(), _signer(hands, whole[Slot.SIGN]))
     hands.guide.keep("certificate.asc", made, "The OpenPGP certificate, signed by the card.")

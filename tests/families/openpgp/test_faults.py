@@ -24,7 +24,7 @@ PAST = {
     "unblock": (ADMIN, "0047800002b60000", *BLOCKED[:3]),
 }
 VERIFY = 0x20
-EVERY = {"rekey": 3, "reset": 2, "restore": 3, "unblock": 2}
+EVERY = {"rekey": 5, "reset": 2, "restore": 5, "unblock": 3}
 """Which transfers are pulled at; most of them are reads of equal kind."""
 
 
