@@ -32,6 +32,8 @@ CIPHERS: dict[int, tuple[type[AES] | type[CAST5] | type[TripleDES], int, int]] =
 DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 RSA_KINDS = (1, 2, 3)
 NATIVE = 0x40
+MANY = 4096
+"""Repetitions hashed at a time: gpg has up to 62 MB hashed for each key."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,9 @@ def _derived(reader: _Reader, passphrase: bytes, size: int) -> bytes:
     key, zeros = b"", 0
     while len(key) < size:
         state = hashlib.new(digest, bytes(zeros), usedforsecurity=False)
-        for _ in range(whole):
-            state.update(once)
-        state.update(once[:part])
+        for _ in range(whole // MANY):
+            state.update(once * MANY)
+        state.update(once * (whole % MANY) + once[:part])
         key += state.digest()
         zeros += 1
     return key[:size]
