@@ -134,7 +134,7 @@ def read(chip: Chip, tag: int) -> bytes | None:
         case 0x4F:
             return name_of(chip)
         case 0x65:
-            return _joined(chip, HOLDER_PARTS)
+            return _joined(chip, HOLDER_PARTS, chip.row.holder_skips_empty)
         case 0x6E:
             return _joined(chip, chip.row.inside)
         case 0x73:
@@ -193,9 +193,12 @@ def _has_one(chip: Chip) -> bool:
     return bool(int.from_bytes(chip.row.capabilities[4:6], "big"))
 
 
-def _joined(chip: Chip, tags: tuple[int, ...]) -> bytes:
+def _joined(chip: Chip, tags: tuple[int, ...], skip_empty: bool = False) -> bytes:
     pairs = ((tag, read(chip, tag)) for tag in tags)
-    return b"".join(_wrapped(chip, tag, value) for tag, value in pairs if value is not None)
+    found = (
+        (tag, value) for tag, value in pairs if value or (value is not None and not skip_empty)
+    )
+    return b"".join(_wrapped(chip, tag, value or b"") for tag, value in found)
 
 
 def _wrapped(chip: Chip, tag: int, value: bytes) -> bytes:

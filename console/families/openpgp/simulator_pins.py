@@ -124,10 +124,13 @@ def set_tries(chip: Chip, command: Command) -> bytes:
 
 
 def key_written(chip: Chip) -> None:
-    """On a Gnuk whatever key is written makes PW1 the default again and drops the code."""
+    """On a Gnuk whatever key is written makes PW1 the default again and drops the code.
+
+    A signing PIN that was given stays so: GnuPG signs right after it has made a key.
+    """
     if chip.row.admin_less:
         forget_set(chip, Which.PW1, Which.CODE)
-        chip.session.sign = chip.session.other = False
+        chip.session.other = False
 
 
 def forget_set(chip: Chip, *names: Which) -> None:

@@ -103,7 +103,9 @@ class Personality:
     """Come with their own tag and length."""
     wide: tuple[int, ...] = ()
     """Have a two-byte length in 6E although one would do."""
-    unset: Mapping[int, bytes | None] = field(default_factory=dict)
+    unset: Mapping[int, bytes] = field(default_factory=dict)
+    holder_skips_empty: bool = False
+    """Object 65 leaves out what nobody wrote."""
     references: tuple[int, ...] = (1, 2, 3)
     """Key references in object DE."""
     more_information: bytes = b""
@@ -296,7 +298,7 @@ _GNUK_ALGORITHMS = (
 """Captured: it says 13 (ECDSA) for its decryption curves too."""
 
 
-def _gnuk(name: str, shortest: int, life_cycle: bool = True) -> Personality:
+def _gnuk(name: str, shortest: int, certificate: str, life_cycle: bool = True) -> Personality:
     lcs = "05" if life_cycle else "00"
     return Personality(
         name=name,
@@ -305,7 +307,7 @@ def _gnuk(name: str, shortest: int, life_cycle: bool = True) -> Personality:
         version=bytes.fromhex("0200"),
         maker=bytes.fromhex("fffe"),
         historical=bytes.fromhex(f"00318473800180{lcs}9000"),
-        capabilities=bytes.fromhex("75000020000000ff0100"),
+        capabilities=bytes.fromhex(f"75000020{certificate}00ff0100"),
         algorithms=_GNUK_ALGORITHMS,
         pace=_GNUK,
         whole_name=True,
@@ -313,8 +315,8 @@ def _gnuk(name: str, shortest: int, life_cycle: bool = True) -> Personality:
         active=Sw.NO_REFERENCE,
         inside=(0x4F, 0x5F52, 0x73, 0x7F74),
         discretionary=(*_V2_PARTS, 0xD6, 0xD7, 0xD8),
-        missing=(0x7F66, 0xDE),
-        unset=dict.fromkeys((0x5B, 0x5F2D, 0x5F35, 0x0101, 0x0102, 0x0103, 0x0104)),
+        missing=(0x7F66, 0xDE, 0x0101, 0x0102, 0x0103, 0x0104),
+        holder_skips_empty=True,
         certificates=0,
         button=True,
         several=False,
@@ -328,10 +330,10 @@ def _gnuk(name: str, shortest: int, life_cycle: bool = True) -> Personality:
     )
 
 
-GNUK_START = _gnuk("Gnuk 1.2.19 (Nitrokey Start)", 14)
-"""Captured. The Start's own build wants PINs of 14 characters, whatever its makers say."""
-GNUK = _gnuk("Gnuk 1.2", 6)
-GNUK_NO_LIFE_CYCLE = _gnuk("Gnuk 1.2 without life cycle", 6, life_cycle=False)
+GNUK_START = _gnuk("Gnuk 1.2.19 (Nitrokey Start)", 14, "0000")
+"""Captured: built without a certificate, and it wants PINs of 14 characters."""
+GNUK = _gnuk("Gnuk 1.2", 6, "0800")
+GNUK_NO_LIFE_CYCLE = _gnuk("Gnuk 1.2 without life cycle", 6, "0800", life_cycle=False)
 
 OPCARD = Personality(
     name="opcard (Nitrokey 3)",
