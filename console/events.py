@@ -28,6 +28,7 @@ class Damage(StrEnum):
 
     NOTHING = "nothing written"
     HALF = "contents gone, bootloader alive"
+    CARD = "keys may be gone, card alive"
     DEAD = "does not enumerate"
 
 

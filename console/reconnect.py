@@ -29,10 +29,11 @@ class Acts(StrEnum):
     TOUCH = "touch"
     LEAVE = "leave"
     BRING = "bring"
+    BUSY = "busy"
 
     @property
     def who(self) -> str:
-        return "device" if self is Acts.LEAVE else "you"
+        return "device" if self in (Acts.LEAVE, Acts.BUSY) else "you"
 
 
 class Reconnect:

@@ -35,6 +35,7 @@ ACTS = {
     "touch": "Touch it.",
     "leave": "Leave it plugged in: it acts by itself.",
     "bring": "Bring it back.",
+    "busy": "Leave it plugged in: it is at work.",
 }
 """What each kind of wait asks of the technician."""
 

@@ -266,10 +266,11 @@ def test_the_id_that_the_device_answers_afterwards_proves_it_or_ends_the_run():
         guide.unique("1111")
 
 
-def test_the_three_waits_name_who_acts():
-    """Only leaving it is the device's part."""
+def test_each_kind_of_wait_names_who_acts():
+    """Leaving, and being at work, are the device's part."""
     assert [(acts.value, acts.who) for acts in Acts] == [
         ("touch", "you"),
         ("leave", "device"),
         ("bring", "you"),
+        ("busy", "device"),
     ]
