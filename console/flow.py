@@ -51,6 +51,30 @@ class Question:
     optional: bool = False
     choices: tuple[str, ...] = ()
 
+    def fits(self, answer: str, must_type: str = "") -> bool:
+        """May this be its answer?"""
+        match self.kind:
+            case Kind.CONFIRM:
+                return answer in ("yes", "no")
+            case Kind.TYPED:
+                return bool(must_type) and answer == must_type
+            case Kind.CHOICE:
+                return answer in self.choices
+            case _:
+                return bool(answer)
+
+    def misfit(self, must_type: str = "") -> str:
+        """What is said to an answer that does not fit."""
+        match self.kind:
+            case Kind.CONFIRM:
+                return "Type yes or no."
+            case Kind.TYPED:
+                return f"That is not what has to be typed ({must_type})."
+            case Kind.CHOICE:
+                return f"One of: {', '.join(self.choices)}."
+            case _:
+                return "An empty answer does not answer it."
+
 
 @dataclass(frozen=True)
 class Step:

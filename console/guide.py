@@ -9,8 +9,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
+from datetime import date
 from typing import Protocol, TypeVar
 
 from console.clock import Clock
@@ -51,43 +50,17 @@ from console.hardware.lines import (
     Stoppable,
     Traced,
 )
+from console.messages import Recorded as Recorded
+from console.messages import Reply as Reply
+from console.messages import Signal as Signal
 from console.reconnect import Acts as Acts
 from console.reconnect import Reconnect as Reconnect
+from console.toil import Progress, Toil
 
 T = TypeVar("T")
 
 SETTLE = 10.0
 """Seconds for which opening is retried after a node appears: permissions arrive late."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """Somebody answered a question."""
-
-    question: str
-    answer: str = field(repr=False)
-    by: str = ""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A raw backup that some run recorded: its record, the unit's serial, its bytes.
-
-    `ours` says whether that unit is this run's; the bytes are None where they are in the vault no
-    more, or are not what the record says.
-    """
-
-    kept: ArtefactKept
-    ours: bool
-    serial: str
-    data: bytes | None = field(default=None, repr=False)
-
-
-class Signal(StrEnum):
-    """What else can wake a run."""
-
-    BUS = "the bus changed"
-    STOP = "stop was asked for"
 
 
 class Host(Protocol):
@@ -137,6 +110,15 @@ class Host(Protocol):
     def open(self, device: Device, kind: str) -> Line:
         """The device's line of that kind ("hid", "serial", "card"), locked as above."""
 
+    def hold(self, device: Device) -> None:
+        """The device is this run's, too, until the run ends. Raises GateClosed."""
+
+    def toil(self, work: Toil, told: Progress) -> bytes:
+        """What a process of its own makes of it; what `told` raises ends it."""
+
+    def discard(self, path: str) -> bool:
+        """Remove a file if it lies in the inbox; was it there?"""
+
     def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
         """Store an artefact ("run") or a raw backup ("vault"); synced when it returns."""
 
@@ -181,6 +163,11 @@ class Guide:
         return self._host.kernel_log(self.device.port)
 
     @property
+    def today(self) -> date:
+        """The day on this machine, UTC."""
+        return self._host.clock.wall().date()
+
+    @property
     def damage(self) -> Damage:
         """What is lost if the device is pulled now."""
         return self._step.damage if self._step else Damage.NOTHING
@@ -218,6 +205,15 @@ class Guide:
     def pause(self, seconds: float) -> None:
         """Let a time pass that the device asked for (seconds)."""
         self._host.clock.pause(seconds)
+
+    def toil(self, work: Toil, what: str) -> bytes:
+        """What a process of its own makes of it, with progress. Raises Stopped, GateClosed."""
+
+        def told(done: int, total: int) -> None:
+            self.progress(what, done, total)
+            self.safe_point()
+
+        return self._host.toil(work, told)
 
     # --- steps ---------------------------------------------------------------------------
 
@@ -340,19 +336,17 @@ class Guide:
             if not signal.answer and question.optional:
                 self._host.post(Answered(question.id, "not checked", signal.by))
                 return None
-            if _fits(question, signal.answer, must_type):
+            if question.fits(signal.answer, must_type):
                 return self._accept(question, signal, must_type)
-            self._host.post(Told(_misfit(question, must_type)))
+            self._host.post(Told(question.misfit(must_type)))
 
     def _accept(self, question: Question, reply: Reply, must_type: str) -> str:
         shown = "(given)" if question.kind is Kind.SECRET else reply.answer
         if question.kind is Kind.CONFIRM and reply.answer == "no":
             self._host.post(Answered(question.id, "no", reply.by))
             raise Stopped("You said no.", "Nothing was written because of this question.")
-        if not _fits(question, reply.answer, must_type):
-            raise GateClosed(
-                f"{question.id}: {_misfit(question, must_type)}", "Nothing is written."
-            )
+        if not question.fits(reply.answer, must_type):
+            raise GateClosed(f"{question.id}: {question.misfit(must_type)}", "Nothing is written.")
         self._host.post(Answered(question.id, shown, reply.by))
         return reply.answer
 
@@ -380,6 +374,22 @@ class Guide:
     def card(self) -> Iterator[CardLine]:
         """The line to the device's card, as control()."""
         with self._line(lambda: self._host.open(self._host.device, "card")) as line:
+            yield line
+
+    @property
+    def neighbours(self) -> tuple[Device, ...]:
+        """Every other device of this family that no run works on."""
+        there = (device for device in self._host.present() if device.visit != self.device.visit)
+        return tuple(device for device in there if self._host.mode_of(device))
+
+    @contextmanager
+    def second_card(self, device: Device) -> Iterator[CardLine]:
+        """The line to the card of another device, held for this run to its end. Raises GateClosed.
+
+        Who it is has to be confirmed by itself.
+        """
+        self._host.hold(device)
+        with self._line(lambda: self._host.open(device, "card")) as line:
             yield line
 
     @contextmanager
@@ -467,31 +477,11 @@ class Guide:
         """What the journals know of a raw backup, by its name in the vault or by its digest."""
         return self._host.recorded(name, sha256)
 
+    def discard(self, path: str) -> bool:
+        """Remove a file that somebody sent to the inbox; False if it lies elsewhere."""
+        return self._host.discard(path)
+
     def _posted(self, kept: ArtefactKept, about: str) -> ArtefactKept:
         kept = ArtefactKept(kept.name, kept.place, kept.sha256, kept.size, about)
         self._host.post(kept, durable=True)
         return kept
-
-
-def _fits(question: Question, answer: str, must_type: str) -> bool:
-    match question.kind:
-        case Kind.CONFIRM:
-            return answer in ("yes", "no")
-        case Kind.TYPED:
-            return bool(must_type) and answer == must_type
-        case Kind.CHOICE:
-            return answer in question.choices
-        case _:
-            return bool(answer)
-
-
-def _misfit(question: Question, must_type: str) -> str:
-    match question.kind:
-        case Kind.CONFIRM:
-            return "Type yes or no."
-        case Kind.TYPED:
-            return f"That is not what has to be typed ({must_type})."
-        case Kind.CHOICE:
-            return f"One of: {', '.join(question.choices)}."
-        case _:
-            return "An empty answer does not answer it."

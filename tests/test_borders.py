@@ -22,7 +22,7 @@ LONGEST = 500
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("console", "console.errors", "console.events", "console.codec", "console.manual"),
-    ("console.clock", "console.state", "console.sockets"),
+    ("console.clock", "console.state", "console.sockets", "console.toil"),
     (
         *("console.journal", "console.views", "console.bench_views", "console.run_views"),
         *("console.wording", "console.picture", "console.answers", "console.report"),
@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("console.hardware", "console.flow", "console.guide", "console.reconnect"),
+        "console.messages",
         "console.protocols",
     ),
     ("console.families",),
