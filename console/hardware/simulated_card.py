@@ -9,12 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import Enum
+from typing import Any, Protocol, runtime_checkable
 
 from console.hardware.simulated import Pause
 
 SLICE = 0.05
 """Seconds that a card works before whoever offers it looks at anything else."""
+
+LONGEST = 65544
+"""Bytes of the longest command there is: extended, with data and Le (ISO 7816-4, 5.1)."""
+
+
+class Doing(Enum):
+    """What a card does that has not answered yet, as its reader can tell."""
+
+    WORKING = "it asks for more time"
+    TOUCH = "it waits for a person's touch, and asks for more time"
+    MUTE = "it neither answers nor asks for more time"
 
 
 class SimulatedCard(Protocol):
@@ -51,12 +63,29 @@ class SimulatedCard(Protocol):
 class Slot:
     """One slot of a reader: its name as PC/SC would show it, and the card in it, if any.
 
-    `inserted` counts the cards that were put in, as PC/SC does.
+    `inserted` counts the cards that were put in, as PC/SC does; `longest` is the bytes of a
+    command that the reader takes (261 where it knows short ones only).
     """
 
     name: str
     card: SimulatedCard | None
     inserted: int = 1
+    longest: int = LONGEST
+
+
+@runtime_checkable
+class HasSlots(Protocol):
+    """A device with cards in it, or slots for them."""
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Always the same ones, in the order in which PC/SC names them."""
+
+
+def doing(card: SimulatedCard) -> Doing:
+    """As its attribute `doing` says; a card that has none just works."""
+    said = getattr(card, "doing", Doing.WORKING)
+    return said if isinstance(said, Doing) else Doing.WORKING
 
 
 def exchange(card: SimulatedCard, command: bytes, pause: Pause, patience: float) -> bytes | None:

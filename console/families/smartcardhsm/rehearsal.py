@@ -1,7 +1,8 @@
 """Before a device is wiped: are its keys proven to live on a second device?
 
 The rule: the second device is named, confirmed by its own last four and held for this run; it is
-read and signs, nothing on it is changed. Proven is what signs there and verifies with the key from here.
+read and signs, nothing on it is changed. Proven is what signs there and verifies with the key that is
+here.
 """
 
 from __future__ import annotations
