@@ -200,8 +200,8 @@ class Run:
     def open_control(self, device: Device) -> ControlLine:
         return self._owner.bus.open_control(device)
 
-    def open(self, device: Device, kind: str) -> Line:
-        return self._owner.bus.open(device, kind)
+    def open(self, device: Device, kind: str, name: str = "") -> Line:
+        return self._owner.bus.open(device, kind, name)
 
     def hold(self, device: Device) -> None:
         self._owner.hold(self.run, device)
