@@ -132,7 +132,7 @@ def usable(pin: Pin, whose: str = "The") -> None:
         )
 
 
-def unlock(guide: Guide, unit: Unit, question: Question = PIN) -> None:
+def unlock(guide: Guide, unit: Unit, question: Question = PIN, step: Step = UNLOCK) -> None:
     """Ask for the user PIN and give it. Raises GateClosed with the tries that are left."""
     tried: set[bytes] = set()
     pin = unit.pin
@@ -145,7 +145,7 @@ def unlock(guide: Guide, unit: Unit, question: Question = PIN) -> None:
                 f"That was the same wrong PIN again; {pin.words}.",
                 "It was not sent. Ask the owner for the right one.",
             )
-        pin = guide.step(UNLOCK, unit.hsm.verify, typed, found=_unlocked)
+        pin = guide.step(step, unit.hsm.verify, typed, found=_unlocked)
         if pin.verified:
             return
         tried.add(typed)

@@ -135,7 +135,7 @@ def _well(unit: Unit, held: Contents) -> Outcome:
         )
     advice = f"Compare {NAME} after shipping."
     if unit.shares.missing:
-        advice = f"Run restore to give it its {unit.shares.missing} missing key shares."
+        advice = f"Run restore to give it its missing key shares ({unit.shares.missing})."
     elif unit.so_pin.tries is not None and unit.so_pin.tries < FEWEST_SO_TRIES:
         advice = "Its SO-PIN is nearly used up: keep a backup on another device."
     return Outcome(Verdict.NO_FAULT, f"{unit.name}: on it {held.words}.", advice)

@@ -80,7 +80,8 @@ class KeyShares:
             return f"{self.missing} of {self.total} shares missing"
         if self.total == 0:
             return f"made by the device itself, in no other device; check value {self.kcv.hex()}"
-        return f"{self.total} shares, complete; check value {self.kcv.hex()}"
+        counted = "1 share" if self.total == 1 else f"{self.total} shares"
+        return f"{counted}, complete; check value {self.kcv.hex()}"
 
     @property
     def ready(self) -> bool:

@@ -17,11 +17,11 @@ from console.families.smartcardhsm.description import Description
 
 DATA, PRIVATE_DATA, CA_CERTIFICATE = 0xCF, 0xCD, 0xCA
 KINDS = {
-    KEY: "keys",
-    CERTIFICATE: "certificates or requests",
-    CA_CERTIFICATE: "CA certificates",
-    DATA: "data objects",
-    PRIVATE_DATA: "private data objects",
+    KEY: ("key", "keys"),
+    CERTIFICATE: ("certificate or request", "certificates or requests"),
+    CA_CERTIFICATE: ("CA certificate", "CA certificates"),
+    DATA: ("data object", "data objects"),
+    PRIVATE_DATA: ("private data object", "private data objects"),
 }
 LAST = 0xFF
 
@@ -95,7 +95,9 @@ class Contents:
     @property
     def words(self) -> str:
         counted = (
-            f"{count} {name}" for kind, name in KINDS.items() if (count := self._count(kind))
+            f"{count} {words[count > 1]}"
+            for kind, words in KINDS.items()
+            if (count := self._count(kind))
         )
         return ", ".join(counted) or "nothing"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from console.errors import DeviceError, GateClosed, Refused
+from console.errors import DeviceError, Garbled, GateClosed, Refused, Silent, Stopped, Unplugged
 from console.families.smartcardhsm import contents, cvc, proof
 from console.families.smartcardhsm.approach import Unit
 from console.families.smartcardhsm.blob import PublicKey
@@ -24,6 +24,10 @@ FULL = "6A84"
 FAILED_INSIDE = "6F00"
 OTHER_DKEK = "6A80"
 _UNHARMED = "The backup is unharmed."
+_MENDS = (
+    "The key in hand may be on the device without its description: restore finds it there and "
+    "mends it."
+)
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Placed:
     done: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
     stopped: str = ""
+    advice: str = "Make room, or take another device, and run restore again."
 
 
 def spread(held: Contents, keys: tuple[KeyFile, ...], wanted: tuple[int, ...]) -> None:
@@ -79,6 +84,12 @@ def place(
                 raise
             placed.stopped = f"The memory of the device is full at {file.label}."
             break
+        except (Unplugged, Silent, Garbled) as error:
+            placed.stopped = f"{error.sentence} That was at {file.label}."
+            placed.advice = f"{error.advice} {_MENDS}"
+            break
+        except Stopped as error:
+            raise Stopped(f"{error.sentence} That was at {file.label}.", _MENDS) from None
         guide.progress("Importing keys", at + 1, len(keys))
     return placed
 

@@ -1,8 +1,8 @@
 """Before a device is wiped: are its keys proven to live on a second device?
 
 The rule: the second device is named, confirmed by its own last four and held for this run; it is
-read and signs, nothing on it is changed. Proven is what signs there and verifies with the key that is
-here.
+read and signs, nothing on it is changed. Proven is what signs there and verifies with the
+key that is here.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ CONFIRM = Question("confirm_second", Kind.TYPED, "Is this the second device? Typ
 SECOND_PIN = Question("second_pin", Kind.SECRET, "The user PIN of the second device?")
 QUESTIONS = (SECOND, CONFIRM, SECOND_PIN)
 
+UNLOCK = Step(
+    "unlock_second",
+    "Give the PIN of the second device",
+    usual="under 1 s",
+    safe="Nothing is changed on either device.",
+)
 REHEARSE = Step(
     "rehearse",
     "Is the restore proven on a second device?",
@@ -73,7 +79,7 @@ def rehearse(guide: Guide, unit: Unit, held: Contents) -> Rehearsed:
         if other.chain.digest == unit.chain.digest:
             raise GateClosed("That is the same device.", "Nothing was changed on it.")
         guide.ask(CONFIRM, f"{other.name} on port {port}. {CONFIRM.ask}", other.last_four)
-        unlock(guide, other, SECOND_PIN)
+        unlock(guide, other, SECOND_PIN, UNLOCK)
         done = guide.step(REHEARSE, _signs, other, held, found=lambda it: it.sentence)
     if done.missing:
         guide.warn(done.sentence, "Restore those onto the second device first.")

@@ -68,6 +68,14 @@ AFTER = Step("after", "Read it again", usual="under 3 s", safe="You can pull it.
 
 
 @dataclass(frozen=True)
+class Proven:
+    """What the device says after INITIALIZE; `refused` is why everything is still as it was."""
+
+    words: str
+    refused: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """How it shall begin anew."""
 
@@ -94,8 +102,8 @@ def reset(guide: Guide) -> Outcome:
         guide.ask(CONFIRM, _consent(unit, held, plan, rehearsed), unit.last_four)
         data = InitData(code, pin, RETRIES.get(len(pin), MOST_RETRIES), plan.shares)
         said = guide.step(ERASE, _initialize, unit, data)
-        guide.step(PROVE, _prove, unit, held, data, said, found=lambda words: words)
-        after = guide.step(AFTER, _after, guide, unit, plan, found=lambda it: it.words)
+        proven = guide.step(PROVE, _prove, unit, held, data, said, found=lambda it: it.words)
+        after = guide.step(AFTER, _after, guide, unit, plan, proven, found=lambda it: it.words)
     return _judged(unit, held, plan, after)
 
 
@@ -127,45 +135,51 @@ def _consent(unit: Unit, held: Contents, plan: Plan, rehearsed: Rehearsed) -> st
 
 
 def _initialize(unit: Unit, data: InitData) -> str:
-    """What the device answered, which proves nothing in either direction."""
+    """What the device answered, which proves nothing in either direction; "" where it was well."""
     try:
         answer = unit.hsm.initialize(data)
-    except Unplugged:
-        raise
+    except Unplugged as error:
+        raise Unplugged(
+            f"{error.sentence} It was being initialised.",
+            "Plug it in and run check: keys gone means that it was done. Then run reset again.",
+        ) from error
     except DeviceError as error:
         return error.sentence
-    return "" if answer.ok else unit.hsm.refused(answer, "to initialise").code
+    return "" if answer.ok else answer.code
 
 
-def _prove(unit: Unit, held: Contents, data: InitData, said: str) -> str:
+def _prove(unit: Unit, held: Contents, data: InitData, said: str) -> Proven:
+    """What became of it. Raises GateClosed where it is neither as before nor as wanted."""
     tries = unit.hsm.pin(SO)
     kept = f"SO-PIN: {unit.so_pin.words} before, {tries.words} now."
     now = contents.read(unit.hsm)
-    untouched = bool(said) and now.files == held.files
-    lost = (unit.so_pin.tries or 0) > (tries.tries or 0)
-    if untouched and (lost or unit.hsm.pin() == unit.pin):
-        raise GateClosed(
-            f"The device did not take that SO-PIN. {kept}"
-            if lost
-            else f"The device refused to initialise ({said}). {kept}",
-            "Everything on it is still there. Was it the other format: 8 characters, or hex?",
-        )
+    if said and (unit.so_pin.tries or 0) > (tries.tries or 0):
+        return Proven(kept, f"The device did not take that SO-PIN. {kept}")
+    if said and held.present and now.files == held.files:
+        return Proven(kept, f"The device refused to initialise ({said}). {kept}")
     if now.present:
         raise GateClosed(
             f"The device still lists {now.words} after it was initialised. {kept}",
             "Run check before anything else.",
         )
     opened_it = unit.hsm.verify(data.pin)
-    if not opened_it.verified:
-        raise GateClosed(
-            f"Its keys are gone and the new PIN does not open it: {opened_it.words}. {kept}",
-            "Run reset again with the same SO-PIN.",
-        )
-    return f"{kept} The new PIN opens it."
+    if opened_it.verified:
+        return Proven(f"{kept} The new PIN opens it.")
+    if said:
+        return Proven(kept, f"The device refused to initialise ({said}). {kept}")
+    raise GateClosed(
+        f"Its keys are gone and the new PIN does not open it: {opened_it.words}. {kept}",
+        "Run reset again with the same SO-PIN.",
+    )
 
 
-def _after(guide: Guide, unit: Unit, plan: Plan) -> KeyShares:
+def _after(guide: Guide, unit: Unit, plan: Plan, proven: Proven) -> KeyShares:
     """Its key shares as it tells them; the name is written last, since nothing hangs on it."""
+    if proven.refused:
+        raise GateClosed(
+            proven.refused,
+            "Everything on it is still there. Was it the other format: 8 characters, or hex?",
+        )
     shares = unit.hsm.key_shares()
     if plan.label:
         try:
@@ -212,7 +226,7 @@ RESET = Flow(
     title="Initialise it: delete everything, begin anew",
     about="Counts the SO-PIN's tries, says what dies and whether its restore was proven on a "
     "second device, and initialises with new PINs and the planned key shares.",
-    plan=(IDENTIFY, LOOK, rehearsal.REHEARSE, ERASE, PROVE, AFTER),
+    plan=(IDENTIFY, LOOK, rehearsal.UNLOCK, rehearsal.REHEARSE, ERASE, PROVE, AFTER),
     perform=reset,
     questions=(*rehearsal.QUESTIONS, SHARES, LABEL, SO_PIN_FORMAT, SO_PIN, NEW_PIN, CONFIRM),
     ready=(

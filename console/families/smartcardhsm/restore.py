@@ -268,7 +268,7 @@ def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
             Verdict.UNFINISHED,
             f"{placed.stopped} {len(placed.done)} of {len(wish.keys)} keys are on {unit.name}, "
             "each proven.",
-            "The backup is unharmed. Make room, or take another device, and run restore again.",
+            f"The backup is unharmed. {placed.advice}",
             placed.done,
         )
     if wish.remove and not placed.unproven:
