@@ -43,7 +43,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """One question of a flow. Consent (confirm, typed) is never given by Enter alone."""
+    """One question of a flow. Consent (confirm, typed) is never given by Enter alone.
+
+    `choices` are all answers of a choice; of a typed one, other spellings that mean the same.
+    """
 
     id: str
     kind: Kind
@@ -57,7 +60,7 @@ class Question:
             case Kind.CONFIRM:
                 return answer in ("yes", "no")
             case Kind.TYPED:
-                return bool(must_type) and answer == must_type
+                return bool(must_type) and answer in (must_type, *self.choices)
             case Kind.CHOICE:
                 return answer in self.choices
             case _:

@@ -49,6 +49,7 @@ from console.hardware.lines import (
     SerialLine,
     Stoppable,
     Traced,
+    Wrapped,
 )
 from console.messages import Recorded as Recorded
 from console.messages import Reply as Reply
@@ -372,8 +373,13 @@ class Guide:
 
     @contextmanager
     def card(self, reader: str = "") -> Iterator[CardLine]:
-        """The line to the device's card, or to the one in that reader, as control()."""
-        with self._line(lambda: self._host.open(self._host.device, "card", reader)) as line:
+        """The line to the device's card, or to the one in that reader, as control().
+
+        On leaving, the card is locked again.
+        """
+        with self._line(
+            lambda: self._host.open(self._host.device, "card", reader), locks=True
+        ) as line:
             yield line
 
     @property
@@ -389,16 +395,20 @@ class Guide:
         Who it is has to be confirmed by itself.
         """
         self._host.hold(device)
-        with self._line(lambda: self._host.open(device, "card")) as line:
+        with self._line(lambda: self._host.open(device, "card"), locks=True) as line:
             yield line
 
     @contextmanager
-    def _line(self, open_it: Callable[[], Line]) -> Iterator[Stoppable]:
+    def _line(self, open_it: Callable[[], Line], locks: bool = False) -> Iterator[Stoppable]:
         line = self._open_patiently(open_it)
         try:
             traced = Traced(line, self._host.trace, self._host.clock.monotonic)
             yield Stoppable(traced, self._stop_line)
         finally:
+            if locks:
+                # A PIN that was given here would stay given for whatever program comes next.
+                with suppress(ConsoleError):
+                    Wrapped(line).reset()
             line.close()
 
     def _stop_line(self) -> bool:

@@ -69,9 +69,13 @@ class Unit:
 
     @property
     def last_four(self) -> str:
-        """What is typed to consent: the last four of the certificate holder's name."""
-        device = self.chain.device
-        return device.chr[-4:] if device and len(device.chr) >= 4 else "none"
+        """What is typed to consent: the last four of the serial, which tell units apart."""
+        return self.chain.serial[-4:] or "none"
+
+    @property
+    def whole_name_ends(self) -> str:
+        """The last four of the certificate holder's whole name, number and all."""
+        return self.chain.device.chr[-4:] if self.chain.device else "none"
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def examine(data: bytes, today: date, anchor: Certificate | None = None) -> Chai
     """What EF.C_DevAut proves; `anchor` stands for the vendor's root."""
     anchor = anchor or root()
     try:
-        certificates = parse(data.rstrip(b"\0"))
+        certificates = parse(data)
     except Garbled as error:
         return Chain(Trust.BROKEN, f"The device certificate cannot be read. {error.sentence}")
     if not certificates:

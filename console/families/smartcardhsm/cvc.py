@@ -76,9 +76,9 @@ class Certificate:
 
 
 def parse(data: bytes) -> tuple[Certificate, ...]:
-    """Every certificate or request in `data`. Raises Garbled."""
+    """Every certificate or request in `data`; files may end in zeros. Raises Garbled."""
     found = []
-    while data:
+    while data.strip(b"\0"):
         tag, start, length = tlv.header(data)
         if start + length > len(data):
             raise Garbled("A certificate of the card is cut off.")

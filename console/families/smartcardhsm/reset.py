@@ -6,7 +6,7 @@ What dies is said, whether its restore was proven on a second device is said, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from console.errors import BadUsage, DeviceError, GateClosed, Refused, Unplugged
 from console.events import Damage, Verdict
@@ -46,7 +46,7 @@ SHARES = Question(
     "none: no key can ever be exported.",
 )
 LABEL = Question("label", Kind.TEXT, "A name for the device? Empty: as it is.", optional=True)
-CONFIRM = Question("confirm_reset", Kind.TYPED, "Type the last four of its certificate holder.")
+CONFIRM = Question("confirm_reset", Kind.TYPED, "Type the last four of its serial (DENK...).")
 
 ERASE = Step(
     "initialize",
@@ -99,7 +99,8 @@ def reset(guide: Guide) -> Outcome:
         plan = _plan(guide)
         code = ask_so_pin(guide, unit)
         pin = well_sized(guide, NEW_PIN)
-        guide.ask(CONFIRM, _consent(unit, held, plan, rehearsed), unit.last_four)
+        consent = replace(CONFIRM, choices=(unit.whole_name_ends,))
+        guide.ask(consent, _consent(unit, held, plan, rehearsed), unit.last_four)
         data = InitData(code, pin, RETRIES.get(len(pin), MOST_RETRIES), plan.shares)
         said = guide.step(ERASE, _initialize, unit, data)
         proven = guide.step(PROVE, _prove, unit, held, data, said, found=lambda it: it.words)
