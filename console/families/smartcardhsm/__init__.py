@@ -20,6 +20,11 @@ def _is_mute(device: Device) -> bool:
     return (device.vid, device.pid) == (VID, PID) and not _shows_card(device)
 
 
+def unit(device: Device) -> str:
+    """The stick's serial; a card in some reader shows none, and the reader's is not its own."""
+    return device.serial.strip() if (device.vid, device.pid) == (VID, PID) else ""
+
+
 FAMILY = Family(
     name="smartcardhsm",
     title="SmartCard-HSM",
@@ -45,5 +50,6 @@ FAMILY = Family(
             when=_is_mute,
         ),
     ),
+    unit=unit,
     flows=(CHECK, BACKUP, RESTORE, REKEY, UNBLOCK, RESET, FLASH),
 )

@@ -39,6 +39,10 @@ class Placed:
     stopped: str = ""
     advice: str = "Make room, or take another device, and run restore again."
 
+    @property
+    def words(self) -> str:
+        return self.stopped or f"{len(self.done)} proven, {len(self.unproven)} not"
+
 
 def spread(held: Contents, keys: tuple[KeyFile, ...], wanted: tuple[int, ...]) -> None:
     """That every asked-for number is free, or has that very key. Raises GateClosed."""

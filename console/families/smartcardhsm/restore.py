@@ -123,7 +123,8 @@ def restore(guide: Guide) -> Outcome:
             return _dry(unit, wish)
         if unit.shares.missing and opened_shares:
             guide.step(GIVE, _give, unit, wish, opened_shares, found=lambda words: words)
-        placed = guide.step(IMPORT, place, guide, unit, held, wish.keys, wish.numbers, dkek)
+        work = (guide, unit, held, wish.keys, wish.numbers, dkek)
+        placed = guide.step(IMPORT, place, *work, found=lambda it: it.words)
         _tell(guide, placed)
     return _judged(guide, unit, wish, placed)
 
