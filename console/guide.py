@@ -134,8 +134,8 @@ class Host(Protocol):
     def open_control(self, device: Device) -> ControlLine:
         """The device's control line, locked for this run on the whole machine."""
 
-    def open(self, device: Device, kind: str) -> Line:
-        """The device's line of that kind ("hid", "serial", "card"), locked as above."""
+    def open(self, device: Device, kind: str, name: str = "") -> Line:
+        """Its line of that kind ("hid", "serial", "card"; the one so named), locked as above."""
 
     def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
         """Store an artefact ("run") or a raw backup ("vault"); synced when it returns."""
@@ -365,21 +365,21 @@ class Guide:
             yield line
 
     @contextmanager
-    def hid(self) -> Iterator[HidLine]:
-        """The device's HID line, as control()."""
-        with self._line(lambda: self._host.open(self._host.device, "hid")) as line:
+    def hid(self, path: str = "") -> Iterator[HidLine]:
+        """The device's HID line, or that of its node at `path`, as control()."""
+        with self._line(lambda: self._host.open(self._host.device, "hid", path)) as line:
             yield line
 
     @contextmanager
-    def serial(self) -> Iterator[SerialLine]:
-        """The device's serial line, as control()."""
-        with self._line(lambda: self._host.open(self._host.device, "serial")) as line:
+    def serial(self, path: str = "") -> Iterator[SerialLine]:
+        """The device's serial line, or that of its node at `path`, as control()."""
+        with self._line(lambda: self._host.open(self._host.device, "serial", path)) as line:
             yield line
 
     @contextmanager
-    def card(self) -> Iterator[CardLine]:
-        """The line to the device's card, as control()."""
-        with self._line(lambda: self._host.open(self._host.device, "card")) as line:
+    def card(self, reader: str = "") -> Iterator[CardLine]:
+        """The line to the device's card, or to the one in that reader, as control()."""
+        with self._line(lambda: self._host.open(self._host.device, "card", reader)) as line:
             yield line
 
     @contextmanager

@@ -197,8 +197,8 @@ class Run:
     def open_control(self, device: Device) -> ControlLine:
         return self._owner.bus.open_control(device)
 
-    def open(self, device: Device, kind: str) -> Line:
-        return self._owner.bus.open(device, kind)
+    def open(self, device: Device, kind: str, name: str = "") -> Line:
+        return self._owner.bus.open(device, kind, name)
 
     def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
         state = self._owner.state

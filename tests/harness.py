@@ -15,7 +15,7 @@ from pathlib import Path
 
 from console.bench import Bench
 from console.families import found
-from console.hardware.lines import ControlLine, Faulty, Wrapped
+from console.hardware.lines import ControlLine, Faulty, Line, Wrapped
 from console.hardware.simulated import Scenario
 from console.history import view_of
 from console.practice.local import InProcessBus
@@ -32,6 +32,7 @@ class VirtualClock:
     def __init__(self) -> None:
         self._now = 1000.0
         self._lock = threading.Lock()
+        self._later: list[tuple[float, Callable[[], None]]] = []
 
     def wall(self) -> datetime:
         return datetime(2026, 5, 4, 9, 0, tzinfo=UTC) + timedelta(seconds=self._now)
@@ -42,6 +43,15 @@ class VirtualClock:
     def pause(self, seconds: float) -> None:
         with self._lock:
             self._now += seconds
+            due = [act for at, act in self._later if at <= self._now]
+            self._later = [(at, act) for at, act in self._later if at > self._now]
+        for act in due:
+            act()
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Have it done once so much more time has passed, by whoever lets it pass."""
+        with self._lock:
+            self._later.append((self._now + seconds, act))
 
     def take(self, box, timeout):
         if timeout is None:
@@ -56,13 +66,21 @@ class VirtualClock:
 class Eavesdropper(Wrapped):
     """Keeps what was sent, for tests that count commands on the wire."""
 
-    def __init__(self, below: ControlLine, sent: list[bytes]) -> None:
+    def __init__(self, below: Line, sent: list[bytes]) -> None:
         super().__init__(below)
         self._sent = sent
 
     def write(self, request_type, request, value, index, data, timeout) -> None:
         self._sent.append(bytes(data))
         self.below.write(request_type, request, value, index, data, timeout)
+
+    def send(self, data) -> None:
+        self._sent.append(bytes(data))
+        self.below.send(data)
+
+    def transmit(self, apdu) -> bytes:
+        self._sent.append(bytes(apdu))
+        return self.below.transmit(apdu)
 
 
 class FaultyBus(InProcessBus):
@@ -76,6 +94,9 @@ class FaultyBus(InProcessBus):
 
     def open_control(self, device) -> ControlLine:
         return Faulty(Eavesdropper(super().open_control(device), self.sent), self._count)
+
+    def open(self, device, kind, name="") -> Line:
+        return Faulty(Eavesdropper(super().open(device, kind, name), self.sent), self._count)
 
     def _count(self, _: int) -> None:
         self.calls += 1

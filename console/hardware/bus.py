@@ -44,8 +44,11 @@ class Bus(Protocol):
         name), Silent.
         """
 
-    def open(self, device: Device, kind: str) -> Line:
-        """Its line of that kind ("hid", "serial", "card"), as open_control()."""
+    def open(self, device: Device, kind: str, name: str = "") -> Line:
+        """Its line of that kind ("hid", "serial", "card"), as open_control().
+
+        Where the device has several, `name` is the path of the node, or the reader's name.
+        """
 
     def close(self) -> None:
         """Stop watching."""

@@ -106,10 +106,11 @@ class MachineBus:
     def open_control(self, device: Device) -> UsbControl:
         return UsbControl(device, self._clock)
 
-    def open(self, device: Device, kind: str) -> Line:
+    def open(self, device: Device, kind: str, name: str = "") -> Line:
         if kind in ("card", "shared card"):
-            return self._open_card(device, shared=kind != "card")
-        node = next((node for node in device.nodes if node.kind == NODES[kind]), None)
+            return self._open_card(device, name, shared=kind != "card")
+        nodes = (node for node in device.nodes if node.kind == NODES[kind])
+        node = next((node for node in nodes if name in ("", node.path)), None)
         if node is None:
             raise NotPermitted(
                 f"The device in port {device.port} offers no {kind} line.",
@@ -118,10 +119,12 @@ class MachineBus:
         self._must_be_here(device)
         return Hidraw(device, node.path) if kind == "hid" else SerialPort(device, node.path)
 
-    def _open_card(self, device: Device, shared: bool) -> PcscCard:
-        card = next((card for card in device.cards if card.atr), None)
+    def _open_card(self, device: Device, reader: str, shared: bool) -> PcscCard:
+        cards = (card for card in device.cards if card.atr and reader in ("", card.reader))
+        card = next(cards, None)
         if card is None:
-            raise NotPermitted(f"No card answers in {device.port}.", "Put the card in and wait.")
+            sentence = f"No card answers in {reader or device.port}."
+            raise NotPermitted(sentence, "Put the card in and wait.")
         self._must_be_here(device)
         return PcscCard(device, card, self._clock, shared)
 

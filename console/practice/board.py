@@ -8,16 +8,19 @@ with the first look() after its time has passed, so somebody has to look.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from console.clock import Clock
 from console.errors import BadUsage, NoSuchDevice, NotPermitted, Unplugged
 from console.events import Device
 from console.hardware.simulated import Away, Hang, Scenario, Setup, SimulatedUsb, Unit
-from console.practice.facts import device_facts
+from console.practice.facts import device_facts, with_cards
+
+T = TypeVar("T")
 
 SLICE = 0.05
 """Seconds a simulated device works before it notices that it was pulled."""
@@ -28,6 +31,15 @@ PATIENCE = 2.0
 
 class _PowerLost(Exception):
     """The device was pulled while it was working."""
+
+
+@dataclass
+class _Press:
+    """A press that must not end what is under way: whoever has the device's lock does it."""
+
+    buttons: str
+    done: bool = False
+    refused: str = ""
 
 
 @dataclass
@@ -44,6 +56,9 @@ class _Slot:
     power_lost: bool = False
     frozen: dict[str, Any] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    exchange: threading.RLock = field(default_factory=threading.RLock)
+    """Held for a whole command to a card, as the PC/SC daemon holds a reader."""
+    presses: deque[_Press] = field(default_factory=deque)
 
     @property
     def on_bus(self) -> bool:
@@ -54,7 +69,17 @@ class _Slot:
         return self.facts.visit if self.facts else ""
 
     def arrive(self, visit: str) -> None:
-        self.facts = device_facts(self.port, visit, self.device.descriptors())
+        self.facts = device_facts(self.port, visit, self.device)
+
+    def take_presses(self) -> None:
+        """With the lock held."""
+        while self.presses:
+            press = self.presses.popleft()
+            try:
+                self.device.press(press.buttons)
+            except ValueError as error:
+                press.refused = str(error)
+            press.done = True
 
 
 class Board:
@@ -68,7 +93,7 @@ class Board:
         pace: float = 1.0,
     ) -> None:
         self.scenario = scenario
-        self._clock = clock
+        self.clock = clock
         self._changed = changed
         self._pace = pace
         self._visits = 0
@@ -91,23 +116,32 @@ class Board:
             return f"practice-{self._visits}"
 
     def _work(self, port: str, seconds: float) -> None:
-        remaining = seconds * self._pace
+        slot, remaining = self._slots[port], seconds * self._pace
         while remaining > 0:
-            if self._closing or self._slots[port].power_lost:
+            if self._closing or slot.power_lost:
                 raise _PowerLost
-            self._clock.pause(min(SLICE, remaining))
+            self.clock.pause(min(SLICE, remaining))
             remaining -= SLICE
+            slot.take_presses()
+
+    def rest(self, seconds: float) -> None:
+        """Let a device's own time pass with no lock held."""
+        self.clock.pause(seconds * self._pace)
 
     # --- what the kernel sees -------------------------------------------------------------
 
     def devices(self) -> tuple[Device, ...]:
         """Every device on the bus now, ordered by port."""
         self.look()
-        return tuple(slot.facts for slot in self._ordered() if slot.on_bus and slot.facts)
+        return tuple(
+            with_cards(slot.facts, slot.device)
+            for slot in self._ordered()
+            if slot.on_bus and slot.facts
+        )
 
     def look(self) -> None:
         """Bring back every device whose reset is over."""
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         for slot in self._ordered():
             if self._is_due(slot, now):
                 with slot.lock:
@@ -159,10 +193,34 @@ class Board:
         self._changed()
 
     def press(self, buttons: str, port: str = "") -> None:
-        """Use its buttons, in its scenario's own words for them."""
+        """Use its buttons, in its scenario's own words for them.
+
+        A press ends what the device is doing, as a reset does, unless the device says that the
+        word is `gentle` (a touch).
+        """
         slot = self._find(port)
         if not slot.plugged:
             raise BadUsage(f"The device on port {slot.port} is not plugged in.")
+        if buttons in getattr(slot.device, "gentle", ()):
+            self._press_gently(slot, buttons)
+        else:
+            self._press(slot, buttons)
+        self._changed()
+
+    def _press_gently(self, slot: _Slot, buttons: str) -> None:
+        press = _Press(buttons)
+        slot.presses.append(press)
+        while not press.done:
+            if slot.lock.acquire(timeout=SLICE):
+                try:
+                    slot.take_presses()
+                    self._notice_leaving(slot)
+                finally:
+                    slot.lock.release()
+        if press.refused:
+            raise BadUsage(press.refused)
+
+    def _press(self, slot: _Slot, buttons: str) -> None:
         slot.power_lost = True  # a reset ends its work as a pull does
         with slot.lock:
             slot.power_lost = not slot.plugged
@@ -171,7 +229,6 @@ class Board:
             except ValueError as error:
                 raise BadUsage(str(error)) from None
             self._notice_leaving(slot)
-        self._changed()
 
     def _find(self, port: str) -> _Slot:
         self.look()
@@ -198,7 +255,7 @@ class Board:
             return False
         slot.holder = ""
         if away.seconds is not None:
-            slot.back_at = self._clock.monotonic() + away.seconds * self._pace
+            slot.back_at = self.clock.monotonic() + away.seconds * self._pace
         return True
 
     # --- what a program does --------------------------------------------------------------
@@ -227,28 +284,35 @@ class Board:
 
     def transfer(self, port: str, visit: str, setup: Setup, data: bytes) -> bytes:
         """One control transfer. Raises Stall, Hang, Unplugged."""
+        return self.use(port, visit, lambda device: device.control(setup, data))
+
+    def use(
+        self, port: str, visit: str, act: Callable[[SimulatedUsb], T], who: str | None = None
+    ) -> T:
+        """Do it to the device while nobody else does anything to it.
+
+        Raises Unplugged, also when `who` holds it no more, and Stall and Hang as the device does.
+        """
         slot = self._slots[port]
         left = False
         try:
             with slot.lock:
                 self._expect(slot, visit)
+                if self._closing or (who is not None and slot.holder != who):
+                    raise gone(port)
                 try:
-                    return self._control(slot, setup, data)
+                    return _done(slot, act)
                 finally:
                     left = slot.plugged and self._notice_leaving(slot)
         finally:
             if left:
                 self._changed()
 
-    def _control(self, slot: _Slot, setup: Setup, data: bytes) -> bytes:
-        try:
-            return slot.device.control(setup, data)
-        except _PowerLost:
-            raise gone(slot.port) from None
-        except Hang:
-            if slot.device.away is not None:
-                raise gone(slot.port) from None
-            raise
+    @contextmanager
+    def exchange(self, port: str) -> Iterator[None]:
+        """No other command goes to a card of that device meanwhile; all else may be done to it."""
+        with self._slots[port].exchange:
+            yield
 
     def reset(self, port: str, visit: str) -> None:
         """A USB port reset: alternate settings are forgotten; a device that hangs is lost."""
@@ -325,6 +389,17 @@ def _freeze(slot: _Slot) -> dict[str, Any]:
         finally:
             slot.lock.release()
     return slot.frozen
+
+
+def _done(slot: _Slot, act: Callable[[SimulatedUsb], T]) -> T:
+    try:
+        return act(slot.device)
+    except _PowerLost:
+        raise gone(slot.port) from None
+    except Hang:
+        if slot.device.away is not None:
+            raise gone(slot.port) from None
+        raise
 
 
 def gone(port: str) -> Unplugged:

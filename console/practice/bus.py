@@ -25,7 +25,7 @@ from console.practice.client import (
     connect_or_start,
     scenario_kept,
 )
-from console.practice.line import PracticeLine, no_such_line, refused, silent
+from console.practice.line import PracticeLine, line_over, refused, silent
 from console.practice.local import scenario_named
 from console.practice.messages import pack_setup, unpack_devices
 from console.practice.place import Place
@@ -71,19 +71,23 @@ class PracticeBus:
         self._start_watching()
 
     def open_control(self, device: Device) -> ControlLine:
+        return PracticeLine(_Remote(self._open(device, "control"), device))
+
+    def open(self, device: Device, kind: str, name: str = "") -> Line:
+        return line_over(_RemoteLine(self._open(device, kind, name), device), kind)
+
+    def _open(self, device: Device, kind: str, name: str = "") -> Connected:
         try:
             process = self._connect()
         except NotRunning:
             raise Unplugged(SWITCHED_OFF) from None
         try:
-            _asked(process, "open", port=device.port, visit=device.visit)
+            where = {"port": device.port, "visit": device.visit}
+            _asked(process, "open", **where, kind=kind, name=name)
         except ConsoleError:
             process.hang_up()
             raise
-        return PracticeLine(_Remote(process, device))
-
-    def open(self, device: Device, kind: str) -> Line:
-        raise no_such_line(device, kind)
+        return process
 
     def close(self) -> None:
         self._closed = True
@@ -152,12 +156,52 @@ class PracticeBus:
             self._seen((), state)
 
 
-class _Remote:
-    """The wire of a line: a connection that holds the device."""
+class _Held:
+    """A connection that holds the device."""
 
     def __init__(self, process: Connected, device: Device) -> None:
         self._process = process
         self._device = device
+
+    def _ask(self, do: str, timeout: float | None, **fields: Any) -> dict[str, Any]:
+        """As long as it takes, where `timeout` is None."""
+        try:
+            return self._process.ask(do, timeout, **fields)
+        except TimeoutError:
+            raise silent(timeout or 0.0) from None
+        except EOFError:
+            raise Unplugged(f"The device on port {self._device.port} is gone.") from None
+
+    def close(self) -> None:
+        self._process.hang_up()
+
+
+class _RemoteLine(_Held):
+    """The wire of any other line: console.practice.opened does it at the other end."""
+
+    def send(self, data: bytes) -> None:
+        self._ask("send", None, data=data.hex())
+
+    def receive(self, timeout: float, most: int) -> bytes:
+        answer = self._ask("receive", timeout + ANSWER, seconds=timeout, most=most)
+        return bytes.fromhex(answer["data"])
+
+    def transmit(self, apdu: bytes) -> bytes:
+        return bytes.fromhex(self._ask("transmit", None, data=apdu.hex())["data"])
+
+    def begin_transaction(self) -> None:
+        self._ask("begin", None)
+
+    def end_transaction(self) -> None:
+        with suppress(ConsoleError):  # it ends with the device, too
+            self._ask("end", None)
+
+    def reset_card(self) -> None:
+        self._ask("reset card", None)
+
+
+class _Remote(_Held):
+    """The wire of a control line."""
 
     def transfer(self, setup: Setup, data: bytes, timeout: float) -> bytes:
         answer = self._ask("transfer", timeout, setup=pack_setup(setup), data=data.hex())
@@ -167,17 +211,6 @@ class _Remote:
 
     def reset(self) -> None:
         self._ask("reset", ANSWER)
-
-    def _ask(self, do: str, timeout: float, **fields: Any) -> dict[str, Any]:
-        try:
-            return self._process.ask(do, timeout, **fields)
-        except TimeoutError:
-            raise silent(timeout) from None
-        except EOFError:
-            raise Unplugged(f"The device on port {self._device.port} is gone.") from None
-
-    def close(self) -> None:
-        self._process.hang_up()
 
 
 # --- what hands do, for the command line ---------------------------------------------------

@@ -40,11 +40,11 @@ class Connected:
         self._socket = connected
         self._asked = 0
 
-    def ask(self, do: str, timeout: float = ANSWER, **fields: Any) -> dict[str, Any]:
-        """The answer. Raises TimeoutError, EOFError, and what the process says is wrong."""
+    def ask(self, do: str, timeout: float | None = ANSWER, **fields: Any) -> dict[str, Any]:
+        """The answer, however late with None. Raises TimeoutError, EOFError, what is wrong."""
         self._asked += 1
         self._say({"id": self._asked, "do": do, **fields})
-        self._socket.settimeout(max(timeout, 0.001))
+        self._socket.settimeout(None if timeout is None else max(timeout, 0.001))
         message = self.hear()
         while message.get("id") != self._asked:  # late, or not asked for
             message = self.hear()

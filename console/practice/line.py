@@ -1,14 +1,16 @@
-"""A control line to a practice device; how it exchanges a transfer is given to it.
+"""The lines to a practice device; how they reach it is given to them.
 
-The rule: it raises what a real line raises, in the same cases.
+The rule: they raise what real lines raise, in the same cases.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-from console.errors import NotPermitted, Refused, Silent
-from console.events import Device
+from console.errors import Refused, Silent
+from console.hardware.lines import Line
 from console.hardware.simulated import Setup
 
 SELECT_TIMEOUT = 5.0
@@ -21,6 +23,24 @@ class Wire(Protocol):
         """Raises Refused, Silent, Unplugged."""
 
     def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class OpenWire(Protocol):
+    """The way to a line that is no control line: console.practice.opened, or a socket to it."""
+
+    def send(self, data: bytes) -> None: ...
+
+    def receive(self, timeout: float, most: int) -> bytes: ...
+
+    def transmit(self, apdu: bytes) -> bytes: ...
+
+    def begin_transaction(self) -> None: ...
+
+    def end_transaction(self) -> None: ...
+
+    def reset_card(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -53,9 +73,71 @@ class PracticeLine:
         self._wire.close()
 
 
-def no_such_line(device: Device, kind: str) -> NotPermitted:
-    sentence = f"The practice device on port {device.port} has no {kind} line."
-    return NotPermitted(sentence, "Practice hardware is opened through USB control transfers.")
+class PracticeHid:
+    """A HidLine over an OpenWire."""
+
+    def __init__(self, wire: OpenWire) -> None:
+        self._wire = wire
+
+    def send(self, report: bytes) -> None:
+        self._wire.send(report)
+
+    def receive(self, timeout: float, most: int = 64) -> bytes:
+        return self._wire.receive(timeout, most)
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+class PracticeSerial:
+    """A SerialLine over an OpenWire."""
+
+    def __init__(self, wire: OpenWire) -> None:
+        self._wire = wire
+
+    def send(self, data: bytes) -> None:
+        self._wire.send(data)
+
+    def receive(self, timeout: float, most: int = 4096) -> bytes:
+        return self._wire.receive(timeout, most)
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+class PracticeCard:
+    """A CardLine over an OpenWire."""
+
+    def __init__(self, wire: OpenWire) -> None:
+        self._wire = wire
+
+    def transmit(self, apdu: bytes) -> bytes:
+        return self._wire.transmit(apdu)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._wire.begin_transaction()
+        try:
+            yield
+        finally:
+            self._wire.end_transaction()
+
+    def reset(self) -> None:
+        self._wire.reset_card()
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+def line_over(wire: OpenWire, kind: str) -> Line:
+    """The line of that kind ("hid", "serial", "card", "shared card")."""
+    match kind:
+        case "hid":
+            return PracticeHid(wire)
+        case "serial":
+            return PracticeSerial(wire)
+        case _:
+            return PracticeCard(wire)
 
 
 def refused() -> Refused:

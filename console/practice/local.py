@@ -17,7 +17,8 @@ from console.hardware.bus import Seen
 from console.hardware.lines import ControlLine, Line
 from console.hardware.simulated import Hang, Scenario, Setup, SimulatedUsb, Stall
 from console.practice.board import Board, gone
-from console.practice.line import PracticeLine, no_such_line, refused, silent
+from console.practice.line import PracticeLine, line_over, refused, silent
+from console.practice.opened import Opened
 
 
 def scenario_named(name: str, among: Iterable[Scenario] = ()) -> Scenario:
@@ -57,13 +58,15 @@ class InProcessBus:
         self._tell()
 
     def open_control(self, device: Device) -> ControlLine:
+        return PracticeLine(_Direct(self.board, self._clock, self._open(device, "control")))
+
+    def open(self, device: Device, kind: str, name: str = "") -> Line:
+        return line_over(self._open(device, kind, name), kind)
+
+    def _open(self, device: Device, kind: str, name: str = "") -> Opened:
         self._opened += 1
         who = f"line {self._opened} of this test"
-        self.board.open(device.port, device.visit, who)
-        return PracticeLine(_Direct(self.board, self._clock, device, who))
-
-    def open(self, device: Device, kind: str) -> Line:
-        raise no_such_line(device, kind)
+        return Opened(self.board, device.port, device.visit, who, kind, name)
 
     def close(self) -> None:
         self._seen = None
@@ -86,27 +89,27 @@ class InProcessBus:
 
 
 class _Direct:
-    """The wire of a line in this process."""
+    """The wire of a control line in this process."""
 
-    def __init__(self, board: Board, clock: Clock, device: Device, who: str) -> None:
+    def __init__(self, board: Board, clock: Clock, opened: Opened) -> None:
         self._board = board
         self._clock = clock
-        self._device = device
-        self._who = who
+        self._opened = opened
 
     def transfer(self, setup: Setup, data: bytes, timeout: float) -> bytes:
+        opened = self._opened
         try:
-            return self._board.transfer(self._device.port, self._device.visit, setup, data)
+            return self._board.transfer(opened.port, opened.visit, setup, data)
         except Stall:
             raise refused() from None
         except Hang:
             self._clock.pause(timeout)
-            if not self._board.is_here(self._device.port, self._device.visit):
-                raise gone(self._device.port) from None
+            if not self._board.is_here(opened.port, opened.visit):
+                raise gone(opened.port) from None
             raise silent(timeout) from None
 
     def reset(self) -> None:
-        self._board.reset(self._device.port, self._device.visit)
+        self._board.reset(self._opened.port, self._opened.visit)
 
     def close(self) -> None:
-        self._board.release(self._device.port, self._device.visit, self._who)
+        self._opened.close()

@@ -15,15 +15,18 @@ from console.errors import (
     BadUsage,
     BenchError,
     ConsoleError,
+    Garbled,
     NoSuchDevice,
     NotPermitted,
+    Silent,
     Unplugged,
 )
 from console.events import Device, DeviceChanged
 from console.hardware.simulated import Setup
 
 _ERRORS: dict[str, type[ConsoleError]] = {
-    kind.__name__: kind for kind in (BadUsage, NoSuchDevice, NotPermitted, Unplugged)
+    kind.__name__: kind
+    for kind in (BadUsage, Garbled, NoSuchDevice, NotPermitted, Silent, Unplugged)
 }
 
 
@@ -47,9 +50,13 @@ def unpack_setup(packed: list[int]) -> Setup:
 
 def pack_error(error: ConsoleError) -> dict[str, Any]:
     kind = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), "")
-    return {"error": kind, "sentence": error.sentence, "advice": error.advice}
+    said = {"error": kind, "sentence": error.sentence, "advice": error.advice}
+    return said | ({"waited": error.waited} if isinstance(error, Silent) else {})
 
 
 def unpack_error(message: Mapping[str, Any]) -> ConsoleError:
     kind = _ERRORS.get(str(message["error"]), BenchError)
-    return kind(str(message["sentence"]), str(message["advice"]))
+    error = kind(str(message["sentence"]), str(message["advice"]))
+    if isinstance(error, Silent):
+        error.waited = float(message["waited"])
+    return error

@@ -27,11 +27,8 @@ from console.errors import BadUsage, ConsoleError, RecordError
 from console.events import Device
 from console.hardware.simulated import Hang, Scenario, Stall
 from console.practice.board import Board, gone
-from console.practice.messages import (
-    pack_devices,
-    pack_error,
-    unpack_setup,
-)
+from console.practice.messages import pack_devices, pack_error, unpack_setup
+from console.practice.opened import Opened
 from console.practice.place import Place
 from console.state import write_private
 
@@ -164,7 +161,7 @@ class Connection:
         self._board = process.board
         self._socket = connected
         self._transfers = ThreadPoolExecutor(1)
-        self._held: tuple[str, str] | None = None
+        self._held: Opened | None = None
         self._unanswered: int | None = None
         self.watching = False
         pid, _, _ = struct.unpack(
@@ -181,6 +178,16 @@ class Connection:
             "press": lambda m: self._by_hand(self._board.press, m["buttons"], m["port"]),
             "status": lambda _: self._status(),
         }
+        # What may take as long as the device likes: in order, on a thread of its own.
+        self._deeds: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+            "transfer": self._transfer,
+            "send": _done(lambda m: self._holding().send(bytes.fromhex(m["data"]))),
+            "receive": lambda m: _data(self._holding().receive(m["seconds"], m["most"])),
+            "transmit": lambda m: _data(self._holding().transmit(bytes.fromhex(m["data"]))),
+            "begin": _done(lambda _: self._holding().begin_transaction()),
+            "end": _done(lambda _: self._holding().end_transaction()),
+            "reset card": _done(lambda _: self._holding().reset_card()),
+        }
 
     def serve(self) -> None:
         try:
@@ -190,8 +197,8 @@ class Connection:
             self._end()
 
     def _take(self, message: dict[str, Any]) -> None:
-        if message["do"] == "transfer":
-            self._transfers.submit(self._answer, message, self._transfer)
+        if message["do"] in self._deeds:
+            self._transfers.submit(self._answer, message, self._deeds[message["do"]])
         elif message["do"] == "watch":
             self._process.watched_by(self)  # answered by what is seen, now and from now on
         elif message["do"] == "stop":
@@ -221,7 +228,7 @@ class Connection:
     def _end(self) -> None:
         self._transfers.shutdown(wait=False, cancel_futures=True)
         if self._held is not None:
-            self._board.release(*self._held, self._who)
+            self._held.close()
         self._process.forget(self)
         self._socket.close()
 
@@ -238,12 +245,13 @@ class Connection:
         }
 
     def _open(self, message: dict[str, Any]) -> dict[str, Any]:
-        self._board.open(message["port"], message["visit"], self._who)
-        self._held = (message["port"], message["visit"])
+        port, visit, kind = message["port"], message["visit"], message.get("kind", "control")
+        self._held = Opened(self._board, port, visit, self._who, kind, message.get("name", ""))
         return {}
 
     def _reset(self, _: dict[str, Any]) -> dict[str, Any]:
-        self._board.reset(*self._holding())
+        held = self._holding()
+        self._board.reset(held.port, held.visit)
         return {}
 
     def _by_hand(self, act: Callable[..., None], *words: str) -> dict[str, Any]:
@@ -253,19 +261,19 @@ class Connection:
 
     def _transfer(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """One transfer; None if the device hangs, which is answered only when it is pulled."""
-        port, visit = self._holding()
-        setup = unpack_setup(message["setup"])
+        held = self._holding()
+        setup, data = unpack_setup(message["setup"]), bytes.fromhex(message["data"])
         try:
-            data = self._board.transfer(port, visit, setup, bytes.fromhex(message["data"]))
+            data = self._board.transfer(held.port, held.visit, setup, data)
         except Stall:
             return {"stall": True}
         except Hang:
             self._unanswered = message["id"]
             self._answer_if_gone()
             return None
-        return {"data": data.hex()}
+        return _data(data)
 
-    def _holding(self) -> tuple[str, str]:
+    def _holding(self) -> Opened:
         if self._held is None:
             raise BadUsage("Open the device first.")
         return self._held
@@ -279,16 +287,31 @@ class Connection:
         self._answer_if_gone()
 
     def _answer_if_gone(self) -> None:
-        number = self._unanswered
-        if number is not None and self._held is not None and not self._board.is_here(*self._held):
-            self._unanswered = None
-            self.send({"id": number, **pack_error(gone(self._held[0]))})
+        number, held = self._unanswered, self._held
+        if number is None or held is None or self._board.is_here(held.port, held.visit):
+            return
+        self._unanswered = None
+        self.send({"id": number, **pack_error(gone(held.port))})
 
     def send(self, message: dict[str, Any]) -> None:
         """Never waits: who does not read what it asked to be told is let go."""
         if not sockets.send(self._socket, message):
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _done(act: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A deed whose answer is that it is done."""
+
+    def answered(message: dict[str, Any]) -> dict[str, Any]:
+        act(message)
+        return {}
+
+    return answered
+
+
+def _data(data: bytes) -> dict[str, Any]:
+    return {"data": data.hex()}
 
 
 def _unknown(_: dict[str, Any]) -> dict[str, Any]:

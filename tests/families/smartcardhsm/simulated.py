@@ -7,13 +7,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from console.families.smartcardhsm import simulator_curves as curves
 from console.families.smartcardhsm.simulator_card import HsmCard
-from console.families.smartcardhsm.simulator_rows import HSM_3_4, INSTANT
+from console.families.smartcardhsm.simulator_rows import HSM_3_4, INSTANT, by_name
 from console.protocols import tlv
 
 SELECT = "00a404000be82b0601040181c31f020100"
 PIN, SO = b"648219", b"57621880"
 P256 = curves.of(ec.SECP256R1())
 DONE = 0x9000
+
+
+def in_slot(firmware: str, slot: int) -> HsmCard:
+    """A card for the PC/SC stack (tests/hardware/stack.py), in no need of patience."""
+    return HsmCard(by_name(firmware), f"DENK020000{slot}", pace=INSTANT)
 
 
 class Bench:

@@ -20,22 +20,24 @@ from console.families.smartcardhsm.simulator import SHARE
 from console.families.smartcardhsm.simulator_rows import HSM_3_1
 from console.protocols import tlv
 from tests.families.smartcardhsm.simulated import Bench, public_file
-from tests.families.smartcardhsm.stage import Hosts
+from tests.hardware.stack import Stack
 from tests.realdata import real
 
 PIN, SO_PIN = "648219", "3537363231383830"
 TEXT = b"Signed by a card that was never made."
 CHECK_VALUE = hashlib.sha256(SHARE).hexdigest()[:16].upper()
+FACTORY = "tests.families.smartcardhsm.simulated:in_slot"
 NEW = count()
 
 
 @pytest.fixture(scope="module")
-def hosts():
+def hosts(tmp_path_factory):
     for tool in ("sc-hsm-tool", "pkcs11-tool", "pkcs15-tool", "opensc-tool"):
         assert shutil.which(tool), f"{tool} is missing: tests/run names the packages"
-    stage = Hosts()
-    yield stage
-    stage.close()
+    stack = Stack(tmp_path_factory.mktemp("hosts") / "pcsc")
+    stack.do("start")
+    yield stack
+    stack.close()
 
 
 class Slot:
@@ -43,29 +45,21 @@ class Slot:
 
     def __init__(self, hosts, slot, firmware, folder):
         self.hosts, self.slot, self.folder = hosts, slot, folder
-        hosts.do("remove", slot)
-        self._wait_until("No")
-        hosts.do("put", slot, firmware)
-        self._wait_until("Yes")
+        hosts.do("insert", slot, FACTORY, firmware, slot)
 
-    def _wait_until(self, word):
-        """The daemon looks into its slots now and then; a card is there once it says so."""
-        for _ in range(200):
-            shown = self.hosts.run("opensc-tool", "--list-readers")
-            if re.search(rf"^{self.slot} +{word} ", shown, re.M):
-                return
-        raise AssertionError(shown)
+    def run(self, *words, typed=""):
+        """All that the program wrote."""
+        said = self.hosts.do("run", [str(word) for word in words], typed)
+        return said["stdout"] + said["stderr"]
 
     def tool(self, name, *words, typed=""):
-        return self.hosts.run(name, "--reader", self.slot, *words, typed=typed)
+        return self.run(name, "--reader", self.slot, *words, typed=typed)
 
     def hsm(self, *words, typed=""):
         return self.tool("sc-hsm-tool", *words, typed=typed)
 
     def p11(self, *words):
-        return self.hosts.run(
-            "pkcs11-tool", "--slot-index", self.slot, "--login", "--pin", PIN, *words
-        )
+        return self.run("pkcs11-tool", "--slot-index", self.slot, "--login", "--pin", PIN, *words)
 
     def set_up(self, *, share=None):
         words = ["--initialize", "--so-pin", SO_PIN, "--pin", PIN, "--label", "bench"]
@@ -260,10 +254,10 @@ def test_pkcs11_tool_initialises_a_token_and_unblocks_it(card):
     """It takes the first six bytes of the SO-PIN for the first PIN, and asks for no shares."""
     hsm = card(0, "3.4")
     words = ("--slot-index", 0, "--so-pin", SO_PIN)
-    said = hsm.hosts.run("pkcs11-tool", *words, "--init-token", "--label", "bench")
+    said = hsm.run("pkcs11-tool", *words, "--init-token", "--label", "bench")
     assert "successfully initialized" in said
     words = (*words, "--login", "--login-type", "so")
-    said = hsm.hosts.run("pkcs11-tool", *words, "--init-pin", "--new-pin", PIN)
+    said = hsm.run("pkcs11-tool", *words, "--init-pin", "--new-pin", PIN)
     assert "successfully initialized" in said
     assert "Key pair generated" in hsm.p11(
         "--keypairgen", "--key-type", "EC:secp256r1", "--id", "01"

@@ -1,0 +1,524 @@
+"""Card, HID and serial lines on the practice bench, in this process and through the real one."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from contextlib import closing
+
+import pytest
+
+from console import sockets
+from console.clock import MachineClock
+from console.errors import BadUsage, Garbled, NotPermitted, Silent, Unplugged
+from console.events import Card, Node
+from console.hardware.lines import Stoppable
+from console.hardware.simulated import Hang, Scenario, Unit
+from console.practice.bus import PracticeBus
+from console.practice.local import InProcessBus
+from console.practice.place import Place
+from console.practice.process import PracticeProcess
+from tests.harness import FaultyBus, VirtualClock
+from tests.simulated_cards import (
+    ATR,
+    COUNT,
+    ECHO,
+    LONG,
+    MUTE,
+    OK,
+    SELECT,
+    TOUCH,
+    WORK,
+    Combined,
+    reader,
+)
+
+LIMIT = 20.0
+
+
+def apdu(instruction: int, p1: int = 0, p2: int = 0) -> bytes:
+    return bytes((0, instruction, p1, p2))
+
+
+BENCH = Scenario(
+    "wires",
+    "A reader, and a device that has everything.",
+    (Unit("1-1", reader), Unit("1-2", Combined)),
+)
+
+
+class Bench:
+    """A practice bus in this process, and its clock."""
+
+    def __init__(self, kind=InProcessBus) -> None:
+        self.clock = VirtualClock()
+        self.bus = kind(BENCH, self.clock)
+
+    def device(self, port: str = "1-1"):
+        return next(device for device in self.bus.scan() if device.port == port)
+
+    def open(self, kind: str, port: str = "1-1", name: str = ""):
+        return self.bus.open(self.device(port), kind, name)
+
+    @property
+    def toy(self):
+        return self.bus.simulator("1-1").card
+
+
+# --- facts ----------------------------------------------------------------------------------
+
+
+def test_a_reader_is_shown_with_its_card():
+    """And without, and with another one."""
+    bench = Bench()
+    name = "Stripes Zebra 00 00"
+    assert bench.device().cards == (Card(name, ATR.hex(), "", 1),)
+    assert bench.device().nodes == (Node("practice:1-1", "usb", True), Node(name, "card", True))
+    bench.bus.press("remove", "1-1")
+    assert bench.device().cards == (Card(name, "", "", 1),)
+    bench.bus.press("insert", "1-1")
+    assert bench.device().cards == (Card(name, ATR.hex(), "", 2),)
+    bench.toy.atr = b""
+    assert bench.device().cards[0].state.startswith("The card does not answer")
+
+
+def test_taking_a_card_out_is_told_and_is_no_new_visit():
+    """As PC/SC tells it."""
+    bench, seen = Bench(), []
+    bench.bus.watch(lambda devices, _: seen.append((devices[0].visit, devices[0].cards[0].atr)))
+    bench.bus.press("remove", "1-1")
+    assert seen == [("practice-1", ATR.hex()), ("practice-1", "")]
+
+
+def test_a_device_is_shown_with_the_nodes_its_drivers_would_make():
+    """Each port at its communications interface; the speed is its own."""
+    device = Bench().device("1-2")
+    assert [(node.kind, node.path) for node in device.nodes] == [
+        ("usb", "practice:1-2"),
+        ("tty", "practice:1-2:1.0"),
+        ("tty", "practice:1-2:1.2"),
+        ("hidraw", "practice:1-2:1.4"),
+        ("hidraw", "practice:1-2:1.5"),
+    ]
+    assert (device.speed, Bench().device().speed) == ("high", "full")
+
+
+# --- cards ----------------------------------------------------------------------------------
+
+
+def test_a_card_answers_and_keeps_its_state_until_it_is_reset():
+    """Also in a transaction; its own time is on the clock."""
+    bench = Bench()
+    line = bench.open("card")
+    with line.transaction():
+        assert line.transmit(apdu(SELECT)) == OK
+        assert line.transmit(apdu(COUNT)) == b"\0\1" + OK
+    before = bench.clock.monotonic()
+    assert line.transmit(apdu(WORK, 105)) == OK
+    assert bench.clock.monotonic() - before == pytest.approx(105, abs=0.2)
+    line.reset()
+    assert line.transmit(apdu(COUNT)) == b"\1\0" + OK
+
+
+def test_a_mute_card_is_silent_and_a_reset_wakes_it():
+    """After the time that a reader's driver gives it."""
+    bench = Bench()
+    line = bench.open("card")
+    before = bench.clock.monotonic()
+    with pytest.raises(Silent, match="does not answer"):
+        line.transmit(apdu(MUTE))
+    assert bench.clock.monotonic() - before == pytest.approx(3.0, abs=0.2)
+    line.reset()
+    assert line.transmit(apdu(SELECT)) == OK
+
+
+def test_a_short_reader_takes_no_long_command():
+    """libccid refuses what does not fit: 262 bytes."""
+    line = Bench().open("card")
+    assert len(line.transmit(apdu(ECHO) + bytes(257))) == 263
+    with pytest.raises(Garbled):
+        line.transmit(apdu(ECHO) + bytes(258))
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda bus: bus.press("remove", "1-1"), "The card was taken out of Stripes Zebra 00 00."),
+        (lambda bus: bus.pull("1-1"), "The reader Stripes Zebra 00 00 was unplugged."),
+    ],
+    ids=["card", "reader"],
+)
+def test_a_pull_in_mid_command_is_a_pull(act, words):
+    """The card has not done what it was at, and the transaction ends quietly."""
+    bench = Bench()
+    line = bench.open("card")
+    bench.clock.later(2.0, lambda: act(bench.bus))
+    before = bench.clock.monotonic()
+    with pytest.raises(Unplugged) as error, line.transaction():
+        line.transmit(apdu(WORK, 60))
+    assert (error.value.sentence, bench.toy.done) == (words, 0)
+    assert bench.clock.monotonic() - before < 2.2
+    with pytest.raises(Unplugged):
+        line.transmit(apdu(SELECT))
+    line.close()
+
+
+def test_a_line_reaches_only_the_very_card_it_was_opened_to():
+    """The same one put in again is another; so is one that was seen before."""
+    bench = Bench()
+    device, line = bench.device(), bench.open("card")
+    bench.bus.press("remove", "1-1")
+    with pytest.raises(NotPermitted, match="in use"):
+        bench.bus.open(device, "card")
+    bench.bus.press("insert", "1-1")
+    with pytest.raises(Unplugged, match="taken out"):
+        line.transmit(apdu(SELECT))
+    line.close()
+    assert bench.open("card").transmit(apdu(SELECT)) == OK
+
+
+def test_without_a_card_there_is_no_line_to_it():
+    """The same sentence as on the real bench; nor in a reader of another name."""
+    bench = Bench()
+    with pytest.raises(NotPermitted, match="No card answers in Other"):
+        bench.open("card", name="Other")
+    bench.open("card", name="Stripes Zebra 00 00").close()
+    bench.bus.press("remove", "1-1")
+    with pytest.raises(NotPermitted, match="No card answers in 1-1"):
+        bench.open("card")
+    bench.bus.press("insert", "1-1")
+    bench.open("card").close()
+
+
+def test_a_touch_ends_no_command_and_is_what_it_waited_for():
+    """Any other word the card does not know is refused, and ends nothing either."""
+    bench = Bench()
+    line = bench.open("card")
+    bench.clock.later(7.0, lambda: bench.bus.press("touch", "1-1"))
+    before = bench.clock.monotonic()
+    assert line.transmit(apdu(TOUCH)) == OK
+    assert bench.clock.monotonic() - before == pytest.approx(7.0, abs=0.2)
+    with pytest.raises(BadUsage):
+        bench.bus.press("dance", "1-1")
+    assert line.transmit(apdu(SELECT)) == OK
+
+
+def test_a_card_left_in_a_transaction_is_reset():
+    """As the PC/SC daemon does when its client dies; a line that is closed in order leaves it."""
+    bench = Bench()
+    line = bench.open("card")
+    with line.transaction():
+        line.transmit(apdu(SELECT))
+    line.close()
+    line = bench.open("card")
+    assert line.transmit(apdu(COUNT)) == b"\0\1" + OK
+    line._wire.begin_transaction()
+    line.close()
+    assert bench.open("card").transmit(apdu(COUNT)) == b"\0\0" + OK
+
+
+# --- HID and serial ---------------------------------------------------------------------------
+
+
+def test_reports_go_out_and_come_in_with_their_number_first():
+    """0 for none; by an endpoint, and by a request where there is no OUT endpoint."""
+    bench = Bench()
+    with closing(bench.open("hid", "1-2")) as line:
+        line.send(b"\0\x10\x20")
+        assert line.receive(1.0) == b"\x11\x21"
+    with closing(bench.open("hid", "1-2", "practice:1-2:1.5")) as line:
+        line.send(b"\0\x10\x20")
+        assert line.receive(1.0, 1) == b"\x12"
+        line.send(b"\x03\x10")
+    assert bench.bus.simulator("1-2").knocks[1].taken == [b"\x10\x20", b"\x03\x10"]
+
+
+def test_a_report_that_is_refused_or_none_is_garbled():
+    """hidapi tells no more than that it failed."""
+    line = Bench().open("hid", "1-2")
+    for report in (b"\0", b"\0\xff"):
+        with pytest.raises(Garbled, match="The wire to the device in port 1-2 failed"):
+            line.send(report)
+
+
+@pytest.mark.parametrize("kind", ["hid", "serial"])
+def test_silence_costs_its_timeout(kind):
+    """On the clock, and in the error."""
+    bench = Bench()
+    line = bench.open(kind, "1-2")
+    before = bench.clock.monotonic()
+    with pytest.raises(Silent, match=r"sent nothing in 2.5 s") as silent:
+        line.receive(2.5)
+    assert silent.value.waited == 2.5
+    assert bench.clock.monotonic() - before == pytest.approx(2.5)
+
+
+def test_serial_bytes_are_a_stream_in_both_directions():
+    """Two ports of one device, each its own; what was not read waits."""
+    bench = Bench()
+    with closing(bench.open("serial", "1-2")) as line:
+        line.send(b"ab")
+        line.send(b"c\n")
+        assert line.receive(1.0, 3) == b"acb"
+        assert line.receive(1.0) == b"a\n"
+        assert bench.bus.simulator("1-2").functions[0].dtr
+    assert not bench.bus.simulator("1-2").functions[0].dtr
+    with closing(bench.open("serial", "1-2", "practice:1-2:1.2")) as line:
+        line.send(b"x\n")
+        assert line.receive(1.0) == b"bx\n"
+
+
+@pytest.mark.parametrize("kind", ["hid", "serial"])
+def test_a_pull_while_waiting_ends_the_wait(kind):
+    """Long before its timeout."""
+    bench = Bench()
+    line = bench.open(kind, "1-2")
+    bench.clock.later(2.0, lambda: bench.bus.pull("1-2"))
+    before = bench.clock.monotonic()
+    with pytest.raises(Unplugged):
+        line.receive(60.0)
+    assert bench.clock.monotonic() - before < 2.2
+    with pytest.raises(Unplugged):
+        line.send(b"\0\0")
+    line.close()
+
+
+@pytest.mark.parametrize(("word", "error"), [("touch", None), ("reset", BadUsage)])
+def test_a_gentle_press_ends_no_transfer_under_way(word, error):
+    """A touch while the device works is done meanwhile; any other word ends the work."""
+    bench, refused = Bench(), []
+
+    def press() -> None:
+        try:
+            bench.bus.press(word, "1-2")
+        except BadUsage as known:
+            refused.append(type(known))
+
+    line = bench.open("hid", "1-2")
+    bench.clock.later(1.0, press)
+    if error is None:
+        line.send(b"\0\xee\x05")
+        assert line.receive(1.0)[0] == 0xEF
+    else:
+        line.send(b"\0\xee\x05")
+    assert refused == ([] if error is None else [error])
+
+
+def test_a_device_that_hangs_is_silent_or_garbled_as_its_line_is():
+    """pyserial's write gives up after 5 s, the kernel's after as many."""
+    bench = Bench()
+    device = bench.bus.simulator("1-2")
+
+    def hang(*_: object) -> None:
+        raise Hang
+
+    serial = bench.open("serial", "1-2")
+    device.send = device.receive = hang
+    with pytest.raises(Silent, match="takes no more bytes"):
+        serial.send(b"x")
+    with pytest.raises(Silent):
+        serial.receive(1.0)
+    serial.close()
+    hid = bench.open("hid", "1-2")
+    with pytest.raises(Garbled):
+        hid.send(b"\0x")
+    assert bench.clock.monotonic() == pytest.approx(1011.0, abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["hid", "serial"])
+def test_a_device_without_such_an_interface_has_no_such_line(kind):
+    """In the words of the real bench; and lets go of the device."""
+    bench = Bench()
+    with pytest.raises(NotPermitted, match=f"offers no {kind} line"):
+        bench.open(kind)
+    with pytest.raises(NotPermitted, match=f"offers no {kind} line"):
+        bench.open(kind, "1-2", "practice:1-2:1.9")
+    bench.open("card").close()
+
+
+def test_one_line_at_a_time_holds_the_device():
+    """Whatever its kind, as on the real bench."""
+    bench = Bench()
+    line = bench.open("hid", "1-2")
+    with pytest.raises(NotPermitted, match="in use by line 1"):
+        bench.open("serial", "1-2")
+    line.close()
+    line.close()
+    bench.open("serial", "1-2").close()
+
+
+def test_faults_and_eavesdropping_work_on_every_kind_of_line():
+    """The n-th transfer of all lines together can be the one before which it is pulled."""
+    bench = Bench(FaultyBus)
+    with closing(bench.open("card")) as line:
+        line.transmit(apdu(SELECT))
+    with closing(bench.open("serial", "1-2")) as line:
+        line.send(b"x\n")
+        line.receive(1.0)
+    bench.bus.fault = lambda n: bench.bus.pull("1-2") if n == 5 else None
+    line = Stoppable(bench.open("hid", "1-2"), lambda: False)
+    line.send(b"\0a")
+    with pytest.raises(Unplugged):
+        line.receive(1.0)
+    assert bench.bus.sent == [apdu(SELECT), b"x\n", b"\0a"]
+    assert bench.bus.calls == 5
+
+
+# --- through the process --------------------------------------------------------------------
+
+
+class Process:
+    """A practice process of our own scenario, as threads of this one, on a real socket."""
+
+    def __init__(self, root, monkeypatch) -> None:
+        root.mkdir(mode=0o700)
+        monkeypatch.setattr("console.practice.bus.scenario_named", lambda _: BENCH)
+        self.process = PracticeProcess(Place(root), BENCH, MachineClock(), pace=0.05)
+        self._listener = sockets.listen(Place(root).socket())
+        self._serving = threading.Thread(target=self.process.serve, args=(self._listener,))
+        self._serving.start()
+        self.bus = PracticeBus(BENCH.name, root, MachineClock())
+        self.board = self.process.board
+        self._lines: list = []
+
+    def device(self, port: str = "1-1"):
+        return next(device for device in self.bus.scan() if device.port == port)
+
+    def open(self, kind: str, port: str = "1-1", name: str = ""):
+        self._lines.append(self.bus.open(self.device(port), kind, name))
+        return self._lines[-1]
+
+    def end(self) -> None:
+        for line in self._lines:
+            line.close()
+        self.process.stop()
+        self._serving.join(LIMIT)
+        self._listener.close()
+
+
+@pytest.fixture
+def process(tmp_path, monkeypatch):
+    """A process that is ended afterwards."""
+    made = Process(tmp_path / "state", monkeypatch)
+    yield made
+    made.end()
+
+
+def in_background(act) -> queue.Queue:
+    """What act() returns or raises, once it does."""
+    box: queue.Queue = queue.Queue()
+
+    def run() -> None:
+        try:
+            box.put(act())
+        except Exception as error:  # noqa: BLE001 - it is what is asked for
+            box.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return box
+
+
+def eventually(holds) -> bool:
+    """A moment later in another thread."""
+    for _ in range(1000):
+        if holds():
+            return True
+        threading.Event().wait(0.01)
+    return False
+
+
+def test_all_kinds_of_lines_go_through_the_socket(process):
+    """With the facts that choose them."""
+    with closing(process.open("card")) as line, line.transaction():
+        assert line.transmit(apdu(LONG, 0, 255))[-3:] == b"\xfe" + OK
+        line.reset()
+    assert process.device().cards[0].atr == ATR.hex()
+    with closing(process_opens(process, "hid")) as line:
+        line.send(b"\0\x01\x02")
+        assert line.receive(5.0) == b"\x02\x03"
+        with pytest.raises(Silent) as silent:
+            line.receive(0.1)
+        with pytest.raises(Garbled):
+            line.send(b"\0\xff")
+    with closing(process_opens(process, "serial", "practice:1-2:1.2")) as line:
+        line.send(b"abc\n")
+        assert line.receive(5.0) == b"bcba\n"
+    assert silent.value.waited == 0.1
+
+
+def process_opens(process: Process, kind: str, name: str = ""):
+    """The process hears of a closed line a moment after it was closed."""
+    opened: list = []
+
+    def attempt() -> bool:
+        try:
+            opened.append(process.open(kind, "1-2", name))
+        except NotPermitted:
+            return False
+        return True
+
+    assert eventually(attempt)
+    return opened[0]
+
+
+def test_a_card_that_works_for_minutes_stops_nobody(process):
+    """105 s of its time (5 s of ours): others are answered, a hand plugs, presses and is heard."""
+    line = process.open("card")
+    answer = in_background(lambda: line.transmit(apdu(WORK, 105)))
+    toy = process.board.simulator("1-1").card
+    assert eventually(lambda: toy.begun)
+    with closing(process_opens(process, "hid")) as other:
+        other.send(b"\0\x01")
+        assert other.receive(5.0) == b"\x02"
+    process.board.press("touch", "1-1")
+    process.board.pull("1-2")
+    assert len(process.bus.scan()) == 1
+    assert answer.empty()
+    process.board.press("remove", "1-1")
+    error = answer.get(timeout=2.0)
+    assert isinstance(error, Unplugged)
+    assert "taken out" in error.sentence
+    assert toy.done == 0
+
+
+def test_pulling_the_reader_ends_the_command(process):
+    """At once, in words."""
+    line = process.open("card")
+    answer = in_background(lambda: line.transmit(apdu(WORK, 105)))
+    assert eventually(lambda: process.board.simulator("1-1").card.begun)
+    process.board.pull("1-1")
+    error = answer.get(timeout=2.0)
+    assert isinstance(error, Unplugged)
+    assert "The reader Stripes Zebra 00 00 was unplugged." == error.sentence
+
+
+def test_a_program_that_dies_lets_the_card_finish_and_then_go(process):
+    """The work is done; what was left in a transaction is reset; then others may have it."""
+    line = process.open("card")
+    line.transmit(apdu(SELECT))
+    line._wire.begin_transaction()
+    in_background(lambda: line.transmit(apdu(WORK, 20)))
+    toy = process.board.simulator("1-1").card
+    assert eventually(lambda: len(toy.begun) == 2)
+    line.close()
+    with pytest.raises(NotPermitted, match="in use by process"):
+        process.open("card")
+    assert eventually(lambda: not process.board.status()[0]["holder"])
+    assert (toy.done, toy.selected) == (1, False)
+
+
+def test_nonsense_is_answered(process):
+    """A deed without a line."""
+    with process.bus._connect() as connected:
+        for do in ("send", "receive", "transmit", "begin", "reset card"):
+            with pytest.raises(BadUsage):
+                connected.ask(do)
+
+
+def test_a_wait_for_bytes_ends_with_the_line(process):
+    """A hang-up while the process waits on our behalf frees the device soon."""
+    line = process.open("serial", "1-2")
+    in_background(lambda: line.receive(600.0))
+    threading.Event().wait(0.1)
+    line.close()
+    assert process_opens(process, "hid") is not None
