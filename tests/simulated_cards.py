@@ -45,6 +45,8 @@ class Toy:
 
     def _answer(self, command: bytes) -> bytes:
         match command[1]:
+            case 0xA4 if command[2]:
+                return b"\x6a\x82"
             case 0xA4:
                 self.selected = True
             case 0x10:
@@ -55,6 +57,10 @@ class Toy:
                 return command + OK
             case 0x1A:
                 return bytes((self.done, self.selected)) + OK
+            case 0x12 | 0x14:
+                pass
+            case _:
+                return b"\x6d\x00"
         return OK
 
     def reset(self) -> None:

@@ -2,6 +2,16 @@
 
 import os
 
-from tests.hardware.stack import FOLDER
+import pytest
+
+from tests.hardware.stack import FOLDER, Stack
 
 os.environ["PCSCLITE_CSOCK_NAME"] = str(FOLDER / "pcscd.comm")
+
+
+@pytest.fixture(scope="session")
+def machine():
+    """The stack of the tests' own."""
+    made = Stack()
+    yield made
+    made.close()

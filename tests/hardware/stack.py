@@ -2,14 +2,15 @@
 
 The rule: nothing of the machine's own PC/SC is used or disturbed. All of it runs in namespaces
 of its own: the daemon's socket lies in our folder, and what its virtual reader listens on
-(every interface) is reached from inside only. It is driven over a pipe, a line at a time.
+(every interface) is reached from inside only. It is driven over a pipe, a JSON list a line.
 
-    stack.py FOLDER      the inner end: start, end, kill, insert SLOT ATR, remove SLOT, sent
+    stack.py FOLDER      the inner end. Its words are the public methods of Inner
 """
 
 from __future__ import annotations
 
 import fcntl
+import importlib
 import json
 import os
 import shutil
@@ -23,11 +24,17 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from console.hardware.simulated_card import SimulatedCard, exchange
+
+ROOT = Path(__file__).parents[2]
 FOLDER = Path(tempfile.gettempdir()) / f"replug-pcsc-{os.getpid()}"
 ATR = "3b80800101"
 OTHER_ATR = "3bde18ff8191fe1fc38031815448534d317380214081071c"
-ASK_ATR = 4
+POWER_OFF, POWER_ON, RESET, ASK_ATR = 0, 1, 2, 4
+PATIENCE = 600.0
+PROGRAM_LIMIT = 120.0
 PORT = 35963
 LEAVE = 0xEE
 """A command with this instruction takes the card out of the reader before it is answered."""
@@ -57,14 +64,18 @@ class Stack:
         mapped = [] if os.geteuid() == 0 else ["--map-root-user"]
         command = ["unshare", *mapped, "--mount", "--net", "sh", "-c", inside]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
 
-    def do(self, *words: object) -> list[str]:
+    def do(self, *words: object) -> Any:
         """Have it done; returns when it is."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(*words, file=self._process.stdin, flush=True)
+        print(json.dumps(words), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         assert answer, f"the PC/SC stack ended at: {words}"
         return json.loads(answer)
@@ -78,45 +89,84 @@ class Stack:
         shutil.rmtree(self._folder)
 
 
-class VirtualCard:
-    """A card in one slot: vpcd's protocol (length in 16 bits, then an order or a command)."""
+class Agreeing:
+    """A card that has an ATR and answers 9000 to everything."""
+
+    def __init__(self, atr: bytes) -> None:
+        self.atr = atr
+
+    def begin(self, command: bytes) -> None:
+        if command[1] == LEAVE:
+            raise ConnectionError("it was pulled")
+
+    def work(self, _seconds: float) -> bytes:
+        return b"\x90\x00"
+
+    def reset(self) -> None:
+        pass
+
+    def freeze(self) -> dict[str, Any]:
+        return {}
+
+
+class VirtualSlot:
+    """One slot of the virtual reader: what vpcd sends is 16 bits of length, then an order."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.sent: list[str] = []
-        self._atr = b""
+        self.card: SimulatedCard | None = None
         self._wire: socket.socket | None = None
+        self._known = threading.Event()
 
-    def insert(self, atr: bytes) -> None:
+    def insert(self, card: SimulatedCard) -> None:
+        """Returns when the daemon has given it power and read its ATR."""
         self.remove()
-        self._atr = atr
+        self.card = card
+        self._known.clear()
         self._wire = _until(lambda: socket.create_connection(("127.0.0.1", self.port)))
-        threading.Thread(target=self._talk, args=(self._wire,), daemon=True).start()
+        threading.Thread(target=self._talk, args=(self._wire, card), daemon=True).start()
+        self._known.wait(20)
 
     def remove(self) -> None:
         if self._wire is not None:
             with suppress(OSError):
                 self._wire.shutdown(socket.SHUT_RDWR)
-        self._wire, self._atr = None, b""
+        self._wire = None
 
-    def _talk(self, wire: socket.socket) -> None:
+    def _talk(self, wire: socket.socket, card: SimulatedCard) -> None:
+        powered = False
         try:
             while True:
                 (size,) = struct.unpack(">H", _take(wire, 2))
-                answer = self._answer(_take(wire, size))
+                message = _take(wire, size)
+                answer = self._answer(wire, card, message)
                 if answer:
                     wire.sendall(struct.pack(">H", len(answer)) + answer)
+                powered = powered or message[0] == POWER_ON
+                if powered and message == bytes((ASK_ATR,)):
+                    self._known.set()
         except OSError:
+            card.reset()
             with suppress(OSError):
                 wire.shutdown(socket.SHUT_RDWR)
 
-    def _answer(self, message: bytes) -> bytes:
+    def _answer(self, wire: socket.socket, card: SimulatedCard, message: bytes) -> bytes:
         if len(message) == 1:
-            return self._atr if message[0] == ASK_ATR else b""
+            if message[0] in (POWER_OFF, POWER_ON, RESET):
+                card.reset()
+            return card.atr if message[0] == ASK_ATR else b""
         self.sent.append(message.hex())
-        if message[1] == LEAVE:
-            raise ConnectionError("it was pulled")
-        return b"\x90\x00"
+
+        def pause(seconds: float) -> None:
+            time.sleep(seconds)
+            if self._wire is not wire:
+                raise ConnectionError("it was pulled while it worked")
+
+        answer = exchange(card, message, pause, PATIENCE)
+        if answer is None:
+            raise ConnectionError("a mute card is of no use here")
+        return answer
 
 
 def _take(wire: socket.socket, size: int) -> bytes:
@@ -143,11 +193,14 @@ class Inner:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._cards = (VirtualCard(PORT), VirtualCard(PORT + 1))
+        self._slots = (VirtualSlot(PORT), VirtualSlot(PORT + 1))
+        self._home = folder / "home"
         self._daemon: subprocess.Popen[bytes] | None = None
         _loopback_up()
 
     def start(self) -> None:
+        for slot in self._slots:
+            slot.sent.clear()
         conf = self._folder / "conf"
         conf.mkdir(exist_ok=True)
         (conf / "vpcd").write_text(CONFIGURATION.format(port=PORT))
@@ -165,21 +218,70 @@ class Inner:
             (self._folder / left).unlink(missing_ok=True)
 
     def _end(self, how: signal.Signals) -> None:
-        for card in self._cards:
-            card.remove()
+        self.leave()
+        for slot in self._slots:
+            slot.remove()
         if self._daemon is not None:
             self._daemon.send_signal(how)
             self._daemon.wait(20)
         self._daemon = None
 
-    def insert(self, slot: str, atr: str) -> None:
-        self._cards[int(slot)].insert(bytes.fromhex(atr))
+    def insert(self, slot: int, what: str, *given: Any) -> None:
+        """`what` is an ATR in hex, or "module:callable" that makes the card of what is given."""
+        module, _, name = what.partition(":")
+        made = getattr(importlib.import_module(module), name)(*given) if name else None
+        self._slots[slot].insert(made or Agreeing(bytes.fromhex(what)))
 
-    def remove(self, slot: str) -> None:
-        self._cards[int(slot)].remove()
+    def remove(self, slot: int) -> None:
+        self._slots[slot].remove()
+
+    def press(self, slot: int, buttons: str) -> None:
+        card = self._slots[slot].card
+        assert card is not None
+        card.press(buttons)
+
+    def later(self, seconds: float, do: str, *words: Any) -> None:
+        """Have it done while something else is: a touch, a pull."""
+        threading.Timer(seconds, getattr(self, do), words).start()
+
+    def frozen(self, slot: int) -> dict[str, Any]:
+        """What the card in that slot is, or was that was in it last."""
+        card = self._slots[slot].card
+        assert card is not None
+        return card.freeze()
 
     def sent(self) -> list[str]:
-        return [command for card in self._cards for command in card.sent]
+        return [command for slot in self._slots for command in slot.sent]
+
+    def run(self, words: list[str], given: str = "") -> dict[str, Any]:
+        """A program of others, in a home of its own; `given` is its standard input."""
+        self._make_home()
+        environment = {**os.environ, "HOME": str(self._home), "LC_ALL": "C.UTF-8"}
+        environment.pop("GNUPGHOME", None)
+        done = subprocess.run(
+            words,
+            input=given.encode(),
+            capture_output=True,
+            env=environment,
+            timeout=PROGRAM_LIMIT,
+            cwd=self._home,
+        )
+        texts = {"stdout": done.stdout, "stderr": done.stderr}
+        return {"rc": done.returncode} | {
+            name: text.decode(errors="replace") for name, text in texts.items()
+        }
+
+    def _make_home(self) -> None:
+        """With a scdaemon that goes through PC/SC and not by itself to USB."""
+        gnupg = self._home / ".gnupg"
+        if not gnupg.exists():
+            gnupg.mkdir(mode=0o700, parents=True)
+            (gnupg / "scdaemon.conf").write_text("disable-ccid\npcsc-shared\n")
+
+    def leave(self) -> None:
+        """GnuPG's daemons outlive what started them."""
+        if self._home.exists() and shutil.which("gpgconf"):
+            self.run(["gpgconf", "--kill", "all"])
 
 
 def _loopback_up() -> None:
@@ -192,7 +294,7 @@ def main() -> None:
     inner = Inner(Path(sys.argv[1]))
     try:
         for line in sys.stdin:
-            do, *words = line.split()
+            do, *words = json.loads(line)
             print(json.dumps(getattr(inner, do)(*words) or []), flush=True)
     finally:
         inner.end()

@@ -23,14 +23,6 @@ LIMIT = 20.0
 VERIFY = bytes.fromhex("00200081063132333435") + b"6"
 
 
-@pytest.fixture(scope="session")
-def machine():
-    """The stack of the tests' own."""
-    made = Stack()
-    yield made
-    made.close()
-
-
 class Watched:
     """What was told, in order; waiting for it needs no polling."""
 

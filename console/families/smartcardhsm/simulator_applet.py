@@ -56,9 +56,7 @@ class Applet:
         self.keys: dict[int, keys.Key] = {}
         self.domains: list[blob.Domain | None] = []
         self.pairs = 0
-        about = files.description(serial, 0, 0, 256)
-        self.files = files.Files(cvc.device_chain(serial, root, issuer), about)
-        self.files.put(files.DEVICE_KEY, b"")
+        self.files = files.Files(cvc.device_chain(serial, root, issuer))
         self._device = cvc.device_key(serial)
         self._entropy = entropy
         self._session = _Session()

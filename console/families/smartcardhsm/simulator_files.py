@@ -27,10 +27,12 @@ LARGEST = 0x7FFF
 class Files:
     """Contents by number, in the order in which they came to be."""
 
-    def __init__(self, certificates: bytes, description: bytes) -> None:
+    def __init__(self, certificates: bytes) -> None:
+        """The device's own key is listed, but nothing describes it (card-sc-hsm says so too)."""
         self._contents: dict[int, bytes] = {
             DEVICE_CERTIFICATES: certificates,
-            DEVICE_DESCRIPTION: description,
+            DEVICE_DESCRIPTION: b"",
+            DEVICE_KEY: b"",
         }
 
     def __contains__(self, number: int) -> bool:
@@ -68,7 +70,8 @@ class Files:
         old = self._contents.get(number)
         if offset > len(old or b"") or offset + len(data) > LARGEST:
             raise Denied(Status.OUTSIDE)
-        content = old or b""
+        # Hosts write blob after blob over the transfer file and never delete it.
+        content = b"" if number == TRANSFER and offset == 0 else old or b""
         content = content[:offset] + data + content[offset + len(data) :]
         grows = len(content) - len(old) if old is not None else len(content) + OVERHEAD
         if grows > room:
