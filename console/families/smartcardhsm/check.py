@@ -69,6 +69,8 @@ def say(guide: Guide, unit: Unit, held: Contents) -> None:
     guide.tell(f"Key shares: {unit.shares.words}.")
     for key in held.keys:
         guide.tell(f"On it: {key.words}.")
+    for words in held.others:
+        guide.tell(f"On it: {words}.")
     if version.loses_listed_keys:
         guide.warn(TRAP, WAY_OUT)
 

@@ -13,7 +13,7 @@ from console.errors import Garbled
 from console.families.smartcardhsm import cvc
 from console.families.smartcardhsm.blob import PublicKey
 from console.families.smartcardhsm.client import ABOUT, CERTIFICATE, DEVICE_KEY, KEY, SmartCardHsm
-from console.families.smartcardhsm.description import Description
+from console.families.smartcardhsm.description import Description, label_in
 
 DATA, PRIVATE_DATA, CA_CERTIFICATE = 0xCF, 0xCD, 0xCA
 KINDS = {
@@ -23,6 +23,7 @@ KINDS = {
     DATA: ("data object", "data objects"),
     PRIVATE_DATA: ("private data object", "private data objects"),
 }
+DESCRIBED_IN = {CA_CERTIFICATE: 0xC8, DATA: 0xC9, PRIVATE_DATA: 0xC9}
 LAST = 0xFF
 
 
@@ -70,10 +71,11 @@ class HeldKey:
 
 @dataclass(frozen=True)
 class Contents:
-    """Every file by its number, and the keys among them."""
+    """Every file by its number, the keys among them, and what else there is, in words."""
 
     files: tuple[int, ...]
     keys: tuple[HeldKey, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def present(self) -> tuple[HeldKey, ...]:
@@ -116,7 +118,16 @@ def read(
     for done, number in enumerate(numbers, start=1):
         keys.append(_held(hsm, number, files))
         told(done, len(numbers))
-    return Contents(files, tuple(keys))
+    others = (_other(hsm, number, files) for number in files if number >> 8 in DESCRIBED_IN)
+    return Contents(files, tuple(keys), tuple(others))
+
+
+def _other(hsm: SmartCardHsm, number: int, files: tuple[int, ...]) -> str:
+    """A certificate or data object, with the label that its description gives it (PKCS#15)."""
+    kind, at = divmod(number, 256)
+    about = DESCRIBED_IN[kind] << 8 | at
+    label = label_in((hsm.read(about) or b"") if about in files else b"")
+    return f'{KINDS[kind][0]} {at} "{label}"' if label else f"{KINDS[kind][0]} {at}"
 
 
 def again(hsm: SmartCardHsm, held: Contents, number: int) -> Contents:
@@ -124,7 +135,7 @@ def again(hsm: SmartCardHsm, held: Contents, number: int) -> Contents:
     files = hsm.files()
     others = (key for key in held.keys if key.number != number)
     keys = sorted((*others, _held(hsm, number, files)), key=lambda key: key.number)
-    return Contents(files, tuple(keys))
+    return Contents(files, tuple(keys), held.others)
 
 
 def _held(hsm: SmartCardHsm, number: int, files: tuple[int, ...]) -> HeldKey:

@@ -62,6 +62,15 @@ def _bits(attributes: bytes) -> int:
     return int.from_bytes(found or b"", "big")
 
 
+def label_in(data: bytes) -> str:
+    """The label of any PKCS#15 object's description; "" where there is none."""
+    try:
+        found = tlv.find(tlv.parse(data)[0].value, SEQUENCE, TEXT)
+    except (Garbled, IndexError):
+        return ""
+    return (found or b"").decode("utf-8", "replace")
+
+
 def is_description(data: bytes) -> bool:
     """Does it read as a key description?"""
     try:

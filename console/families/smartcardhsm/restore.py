@@ -45,7 +45,9 @@ from console.guide import Guide
 BACKUP = Question(
     "backup",
     Kind.FILE,
-    "The files of the wrapped keys, commas between them, or their folder?",
+    "The files of the wrapped keys, commas between them, or their folder? Empty: only key shares "
+    "are given to the device.",
+    optional=True,
 )
 NUMBERS = Question(
     "keys",
@@ -104,11 +106,16 @@ class Wish:
 
     @property
     def kcv(self) -> bytes:
-        return self.keys[0].blob.kcv
+        """The check value that the keys are wrapped under; no value where there are none."""
+        return self.keys[0].blob.kcv if self.keys else NO_KCV
+
+    def agrees(self, kcv: bytes) -> bool:
+        """May that be its check value? No value says nothing, on either side."""
+        return NO_KCV in (kcv, self.kcv) or kcv == self.kcv
 
 
 def restore(guide: Guide) -> Outcome:
-    asked = (guide.ask(BACKUP) or "", guide.ask(SHARES), guide.ask(NUMBERS))
+    asked = (guide.ask(BACKUP), guide.ask(SHARES), guide.ask(NUMBERS))
     dry, remove = guide.ask(DRY) == "yes", guide.ask(REMOVE) == "remove"
     wish = guide.step(READ, _read, *asked, dry, remove, found=lambda it: it.words)
     with opened(guide) as unit:
@@ -124,6 +131,8 @@ def restore(guide: Guide) -> Outcome:
         if unit.shares.missing and opened_shares:
             guide.step(GIVE, _give, unit, wish, opened_shares, found=lambda words: words)
         work = (guide, unit, held, wish.keys, wish.numbers, dkek)
+        if not wish.keys:
+            return _only_shares(unit)
         placed = guide.step(IMPORT, place, *work, found=lambda it: it.words)
         _tell(guide, placed)
     return _judged(guide, unit, wish, placed)
@@ -132,16 +141,20 @@ def restore(guide: Guide) -> Outcome:
 # --- before anything is written ---------------------------------------------------------------
 
 
-def _read(backup: str, shares: str | None, wanted: str | None, dry: bool, remove: bool) -> Wish:
-    paths = named_files(backup)
-    if Path(backup).is_dir():
+def _read(
+    backup: str | None, shares: str | None, wanted: str | None, dry: bool, remove: bool
+) -> Wish:
+    if not backup and not shares:
+        raise BadUsage("Neither a wrapped key nor a key share was brought.", _UNTOUCHED)
+    paths = named_files(backup) if backup else ()
+    if backup and Path(backup).is_dir():
         paths = tuple(path for path in paths if path.suffix.lower() != SUFFIX)
     keys: list[KeyFile] = []
     for path in paths:
         key = KeyFile.parse(path.name, read_file(path))
         if all(key.digest != known.digest for known in keys):
             keys.append(key)
-    if not keys:
+    if backup and not keys:
         raise BadUsage("There is no wrapped key in that folder.", "Name the files of the backup.")
     if len({key.blob.kcv for key in keys}) > 1:
         raise GateClosed(
@@ -197,7 +210,7 @@ def fits(unit: Unit, wish: Wish) -> str:
 
 def _must_match(unit: Unit, wish: Wish) -> None:
     kcv = unit.shares.kcv
-    if unit.shares.ready and kcv not in (NO_KCV, wish.kcv):
+    if unit.shares.ready and not wish.agrees(kcv):
         raise GateClosed(
             f"The device has the DKEK of check value {kcv.hex()}, the keys are wrapped under "
             f"{wish.kcv.hex()}.",
@@ -210,7 +223,7 @@ def _dkek(unit: Unit, wish: Wish, opened_shares: Opened | None) -> Dkek | None:
     if opened_shares is None or len(opened_shares.shares) < (unit.shares.total or 0):
         return None
     dkek = opened_shares.dkek
-    if dkek.kcv != wish.kcv:
+    if not wish.agrees(dkek.kcv):
         raise GateClosed(
             f"The shares make a DKEK of check value {dkek.kcv.hex()}; the keys are wrapped under "
             f"{wish.kcv.hex()}.",
@@ -228,7 +241,7 @@ def _dkek(unit: Unit, wish: Wish, opened_shares: Opened | None) -> Dkek | None:
 def _kcv_now(unit: Unit, wish: Wish) -> None:
     """Some devices tell their check value only once the PIN was given."""
     now = unit.hsm.key_shares()
-    if now.ready and now.kcv not in (NO_KCV, wish.kcv):
+    if now.ready and not wish.agrees(now.kcv):
         _must_match(Unit(unit.hsm, unit.chain, unit.pin, unit.so_pin, now), wish)
 
 
@@ -248,12 +261,22 @@ def _give(unit: Unit, wish: Wish, opened_shares: Opened) -> str:
     for share in opened_shares.shares:
         unit.hsm.put_share(share)
     now = unit.hsm.key_shares()
-    if now.missing or now.kcv not in (NO_KCV, wish.kcv):
+    if now.missing or not wish.agrees(now.kcv):
         raise GateClosed(
             f"The device now says of its key shares: {now.words}; wanted is {wish.kcv.hex()}.",
             "No key was imported. One of the shares was of another set: reset it, begin again.",
         )
     return now.words
+
+
+def _only_shares(unit: Unit) -> Outcome:
+    now = unit.hsm.key_shares()
+    return Outcome(
+        Verdict.REPAIRED,
+        f"{unit.name} has its key shares: {now.words}.",
+        "It wraps and takes keys of that check value now.",
+        (f"key shares: {now.words}",),
+    )
 
 
 def _tell(guide: Guide, placed: Placed) -> None:

@@ -20,7 +20,7 @@ from tests.families.smartcardhsm.sticks import (
     spellings,
     with_ec,
 )
-from tests.families.smartcardhsm.test_restore import waiting
+from tests.families.smartcardhsm.test_hsm_restore import waiting
 from tests.harness import Workshop, workshop
 
 __all__ = ["quick"]

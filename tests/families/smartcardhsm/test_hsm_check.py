@@ -8,6 +8,7 @@ import pytest
 
 from console.families.smartcardhsm.simulator import with_key
 from console.families.smartcardhsm.simulator_rows import FIRMWARES, HSM_2_5, HSM_3_1, HSM_3_4
+from console.protocols import tlv
 from tests.families.smartcardhsm.sticks import (
     KCV,
     bench,
@@ -57,6 +58,26 @@ def test_the_version_comes_from_the_device_and_decides_the_line(tmp_path, row):
         assert ("never become 3.x" in text) == (row.major < 3)
         assert ("USB part can never be updated" in text) == (row.major >= 3)
         assert ("6F00" in text) == (row.name == "3.1")
+
+
+def test_data_objects_and_certificates_are_told_with_their_labels(tmp_path):
+    """PKCS#15 descriptions beside them: C9xx and C8xx."""
+
+    def setup(made):
+        files = initialised(made).applet.files
+        for number, label in ((0xC901, b"notes"), (0xC802, b"our CA")):
+            named = tlv.encode(0x30, tlv.encode(0x0C, label))
+            files.put(number, tlv.encode(0x30, named, tlv.encode(0x30)))
+        for number in (0xCF01, 0xCA02, 0xCF03):
+            files.put(number, b"content")
+        return made
+
+    with workshop(tmp_path, bench(card(setup=setup))) as shop:
+        text = said(shop.run(CHECK))
+
+        assert 'data object 1 "notes"' in text
+        assert 'CA certificate 2 "our CA"' in text
+        assert "data object 3." in text
 
 
 def test_a_device_that_was_never_initialised_has_no_fault(tmp_path):

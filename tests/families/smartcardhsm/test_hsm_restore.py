@@ -256,6 +256,18 @@ def test_two_shares_with_a_password_each_make_the_dkek(tmp_path, quick):
         assert of(shop, "1-2").applet.domains[0].check_value.hex() == KCV
 
 
+def test_shares_alone_are_given_to_a_device_that_waits_for_them(tmp_path, quick):
+    """After a reset, before there is any key to restore."""
+    with workshop(tmp_path / "shop", bench(card(setup=waiting(1)))) as shop:
+        answers = shares_answers("", sealed(tmp_path / "a.pbe", b"geheim"))
+        view = shop.run(RESTORE, answers=answers)
+        neither = shop.run(RESTORE, answers={"pin": USER})
+
+        assert view.verdict == "repaired", view.ended
+        assert KCV in view.ended.sentence
+        assert neither.verdict == "refused"
+
+
 def test_shares_that_were_begun_cannot_be_guessed(tmp_path, quick):
     """One of two is in and the device does not say which: asked for, never tried out."""
     scenario = bench(card(setup=with_ec), card("DENK0109002", setup=waiting(2, got=1)))
