@@ -107,6 +107,7 @@ class Thingy(Composite):
         seed = hashlib.sha256(imei.encode()).digest()
         self.board = board
         self.supply = supply
+        self._known = APPLICATIONS | {application.name: application}
         self._serial = board.prefix + seed.hex()[:11].upper()
         self._on_battery = on_battery
         self._mode = self._next = Mode.APPLICATION
@@ -144,7 +145,7 @@ class Thingy(Composite):
     def application(self) -> Application | None:
         """What runs, or would; None if no image may be started, or nobody knows what it does."""
         image = self.bootloader.image
-        return APPLICATIONS.get(image.application) if image and image.bootable else None
+        return self._known.get(image.application) if image and image.bootable else None
 
     def _identity(self) -> Identity:
         board = self.board
@@ -275,7 +276,7 @@ class Thingy(Composite):
         self.modem.thaw(frozen["modem"])
         self.bootloader.thaw(frozen["bootloader"])
         self.bridge.thaw(frozen["bridge"])
-        running = APPLICATIONS.get(frozen["host"]["application"])
+        running = self._known.get(frozen["host"]["application"])
         self._host.thaw(frozen["host"], running or Application("none", at_port=None))
         self._console.thaw(frozen["console"])
         self._wire()
