@@ -84,6 +84,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jinja2": ("console.report",),
     "platformdirs": ("console.state",),
     "cryptography": ("console.families",),
+    "cbor2": ("console.families",),
+    "smp": ("console.families",),
     "asyncio": ("screens",),
 }
 """The only rooms in which a library is imported."""
