@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from console.errors import DeviceError, Garbled, GateClosed, NotPermitted, Silent, Unplugged
 from console.events import Node
-from console.families.nrf91.modem import INACTIVE, LOW, MODES, TRIES, Identity, Modem, Supply
+from console.families.nrf91.modem import FLIGHT, LOW, MODES, OFF, TRIES, Identity, Modem, Supply
 from console.families.nrf91.sheet import Sheet
 from console.families.nrf91.store import Difference, Picture
 from console.flow import Kind, Question, Step
@@ -79,8 +79,30 @@ def find_port(guide: Guide, tries: int = TRIES) -> str:
             guide.tell(f"{node.path} takes no bytes: {error.sentence}")
     if held is not None:
         raise held
+    if bootloader_port(guide):
+        raise GateClosed(
+            "It is in its bootloader (MCUboot): its firmware does not run.",
+            f"{NOTHING} Switch it off and on without a button held, and run again.",
+        )
     ports = "its port" if len(nodes) == 1 else f"any of its {len(nodes)} ports"
     raise GateClosed(f"No AT command was answered on {ports}.", f"{NOTHING} {NO_AT}")
+
+
+def bootloader_port(guide: Guide) -> str:
+    """The path of the port behind which SMP is answered; "" where there is none."""
+    # Loaded here: the library costs a quarter of a second, and every command loads every family.
+    from console.families.nrf91.recovery import Recovery
+
+    for node in serial_nodes(guide):
+        try:
+            with guide.serial(node.path) as line:
+                if Recovery(line, guide.seconds).greets():
+                    return node.path
+        except NotPermitted as error:
+            guide.tell(f"Not asked: {error.sentence}", error.advice)
+        except (Silent, Garbled) as error:
+            guide.tell(f"{node.path} takes no bytes: {error.sentence}")
+    return ""
 
 
 @contextmanager
@@ -96,7 +118,7 @@ def modem_at(guide: Guide, path: str) -> Iterator[Modem]:
 def meet(guide: Guide, modem: Modem, path: str) -> Patient:
     """Who it is, how it is supplied, what it holds; the picture is kept as an artefact."""
     identity = guide.step(IDENTIFY, modem.identify, found=str)
-    guide.unique(identity.imei)
+    guide.unique(identity.unit)
     mode = modem.mode()
     guide.tell(f"Functional mode {mode} ({MODES.get(mode, 'special')}); it is left so.")
     if identity.guarded is False:
@@ -162,13 +184,11 @@ def read_sheet(guide: Guide, path: str) -> Sheet:
 
 @contextmanager
 def inactive(guide: Guide, modem: Modem, mode: int) -> Iterator[None]:
-    """The store may be changed inside (CFUN=4); afterwards the mode is as it was."""
-    if mode in INACTIVE:
-        yield
-        return
+    """The store may be changed inside (CFUN=4); then CFUN=0, and the mode is as it was."""
     try:
-        modem.set_mode(INACTIVE[-1])
+        modem.set_mode(FLIGHT)
         yield
+        modem.set_mode(OFF)  # which has it close its memory
     finally:
         put_mode_back(guide, modem, mode)
 

@@ -63,19 +63,15 @@ def _judged(patient: Patient, before: Picture | None, sheet: Sheet | None) -> Ou
         vanished = tuple(entry for entry in vanished if entry.pair not in known)
     if vanished:
         problems.append(f"vanished since: {names(vanished)}")
+    if patient.supply.low:
+        problems.append(f"its supply is too low ({patient.supply})")
     if problems:
+        more = "Charge it or use a bench supply first. " if patient.supply.low else ""
         return Outcome(
             Verdict.UNFINISHED,
             f"Fault found: {'; '.join(problems)}.",
-            "Run restore with the customer's job sheet. A key that was made in the modem cannot be "
-            "restored: run rekey.",
-            facts,
-        )
-    if patient.supply.low:
-        return Outcome(
-            Verdict.UNFINISHED,
-            f"Fault found: its supply is too low ({patient.supply}).",
-            "Charge it or use a bench supply before anything is written to it.",
+            f"{more}What is missing comes back by restore, with the customer's job sheet; a key "
+            "that was made in the modem only by rekey.",
             facts,
         )
     return Outcome(Verdict.NO_FAULT, _well(patient, before, sheet), _lonely(picture), facts)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from console.errors import ConsoleError, Garbled, GateClosed, NotPermitted, Refused, Silent
+from console.errors import ConsoleError, GateClosed, Refused
 from console.events import Damage, Device, Verdict
 from console.families.nrf91.approach import (
     FIND,
     NOTHING,
     RUNNING,
+    bootloader_port,
     find_port,
     keep,
     last_known,
     modem_at,
-    serial_nodes,
     tell_change,
 )
 from console.families.nrf91.image import MODEM_FIRMWARE, Image
@@ -79,23 +79,6 @@ def flash(guide: Guide) -> Outcome:
 # --- into the bootloader -------------------------------------------------------------------------
 
 
-def bootloader_port(guide: Guide) -> str:
-    """The path of the port behind which SMP is answered; "" where there is none."""
-    # Loaded here: the library costs a quarter of a second, and every command loads every family.
-    from console.families.nrf91.recovery import Recovery
-
-    for node in serial_nodes(guide):
-        try:
-            with guide.serial(node.path) as line:
-                if Recovery(line, guide.seconds).greets():
-                    return node.path
-        except NotPermitted as error:
-            guide.tell(f"Not asked: {error.sentence}", error.advice)
-        except (Silent, Garbled) as error:
-            guide.tell(f"{node.path} takes no bytes: {error.sentence}")
-    return ""
-
-
 def _picture_if_any(guide: Guide) -> Picture | None:
     try:
         port = find_port(guide)
@@ -104,7 +87,7 @@ def _picture_if_any(guide: Guide) -> Picture | None:
         return None
     with modem_at(guide, port) as modem:
         identity = modem.identify()
-        guide.unique(identity.imei)
+        guide.unique(identity.unit)
         picture = modem.picture(identity)
     known = last_known(guide, identity)
     keep(guide, picture, "before")
@@ -184,6 +167,7 @@ def _judged(guide: Guide, image: Image, confirmed: bool) -> Outcome:
             f"Every byte of {image.name} was taken, but nothing proves that it is whole: the "
             "bootloader tells no digest, and the application answers no AT command.",
             "Look whether the board does what it should. If not, run flash again.",
+            damage=Damage.HALF,
         )
     proof = "its digest confirmed by the bootloader" if confirmed else "and it answers AT again"
     return Outcome(
@@ -191,6 +175,7 @@ def _judged(guide: Guide, image: Image, confirmed: bool) -> Outcome:
         f"The board has the application {image.name}, version {image.version}, {proof}.",
         "Its credentials were not touched. An application may still change them at its start: run "
         "check and compare.",
+        damage=Damage.NOTHING,
     )
 
 

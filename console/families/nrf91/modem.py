@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from console.errors import DeviceError, Garbled, Refused, Silent
@@ -45,8 +46,8 @@ class Identity:
 
     @property
     def unit(self) -> str:
-        """The IMEI as a record may show it."""
-        return f"IMEI ..{self.imei[-6:]}"
+        """The IMEI as a ticket may show it: its last seven digits tell two of a kind apart."""
+        return f"IMEI ..{self.imei[-7:]}"
 
     @property
     def guarded(self) -> bool | None:
@@ -127,6 +128,13 @@ class Modem:
             raise at.refusal(reply.code, doing)
         return reply
 
+    def look(self, command: str, doing: str) -> at.Reply:
+        """ask() for what changes nothing: asked once more where the answer was lost."""
+        try:
+            return self.ask(command, doing)
+        except Silent:
+            return self.ask(command, doing)
+
     def _reply(self, command: str, patience: float) -> at.Reply:
         heard = b""
         until = self._now() + patience
@@ -159,7 +167,7 @@ class Modem:
 
     def identify(self) -> Identity:
         """IMEI and modem firmware; errors come with their numbers from now on."""
-        self.ask("AT+CMEE=1", "Asking for error numbers")
+        self.look("AT+CMEE=1", "Asking for error numbers")
         try:
             return self._identity()
         except Garbled:
@@ -172,7 +180,7 @@ class Modem:
         return Identity(imei, self._plain("AT+CGMR", r"\S*\d+\.\d+\.\d+\S*", "its firmware"))
 
     def _plain(self, command: str, form: str, what: str) -> str:
-        lines = self.ask(command, f"Asking for {what}").lines
+        lines = self.look(command, f"Asking for {what}").lines
         found = next((line for line in lines if re.fullmatch(form, line)), None)
         if found is None:
             raise Garbled(f"The modem answered, but did not tell {what}.")
@@ -180,11 +188,12 @@ class Modem:
 
     def mode(self) -> int:
         """The functional mode (+CFUN)."""
-        return at.number(self.ask("AT+CFUN?", "Asking for the functional mode").one("+CFUN"))
+        return at.number(self.look("AT+CFUN?", "Asking for the functional mode").one("+CFUN"))
 
     def set_mode(self, mode: int) -> None:
         """Change it; done when the modem itself tells the new one."""
-        self.ask(f"AT+CFUN={mode}", f"Setting functional mode {mode}", WORKS)
+        with suppress(Silent):  # its answer may be lost: what it tells afterwards decides
+            self.ask(f"AT+CFUN={mode}", f"Setting functional mode {mode}", WORKS)
         now = self.mode()
         if now != mode:
             raise Garbled(f"The modem took functional mode {mode}, but tells {now}.")
@@ -193,13 +202,13 @@ class Modem:
         """Its voltage and its power-off warning, as far as this firmware tells them."""
         millivolts, watched = 0, False
         try:
-            told = self.ask("AT%XVBAT", "Asking for the voltage").telling("%XVBAT")
+            told = self.look("AT%XVBAT", "Asking for the voltage").telling("%XVBAT")
             millivolts = at.number(told[0]) if told else 0
         except (Refused, Garbled):
             pass
         try:
             # 33: warn below 3.3 V. It stays set until the modem is switched off: the safe side.
-            self.ask("AT%XPOFWARN=1,33", "Asking for the power-off warning")
+            self.look("AT%XPOFWARN=1,33", "Asking for the power-off warning")
             watched = True
             self._listen(1.0)
         except Refused:
@@ -215,13 +224,13 @@ class Modem:
 
     def picture(self, identity: Identity) -> Picture:
         """Every entry there is, with its digest."""
-        told = self.ask("AT%CMNG=1", "Listing the credentials").telling("%CMNG")
+        told = self.look("AT%CMNG=1", "Listing the credentials").telling("%CMNG")
         entries = tuple(sorted(entry_of(line) for line in told))
         return Picture(identity.imei, identity.firmware, entries)
 
     def find(self, tag: int, kind: int) -> Entry | None:
         """One entry; None where there is none."""
-        told = self.ask(f"AT%CMNG=1,{tag},{kind}", "Listing one credential").telling("%CMNG")
+        told = self.look(f"AT%CMNG=1,{tag},{kind}", "Listing one credential").telling("%CMNG")
         entries = (entry_of(line) for line in told)
         return next((entry for entry in entries if entry.pair == (tag, kind)), None)
 
@@ -250,7 +259,7 @@ class Modem:
         Raises Refused (code "CME 527") for one that it cannot use.
         """
         try:
-            reply = self.ask(f"AT%CERTEXPIRY={tag},{kind}", f"Reading {name_of(tag, kind)}")
+            reply = self.look(f"AT%CERTEXPIRY={tag},{kind}", f"Reading {name_of(tag, kind)}")
             told = at.fields(reply.one("%CERTEXPIRY"))
         except DeviceError as error:
             if isinstance(error, Refused) and error.code == "CME 527":

@@ -64,12 +64,17 @@ class Recovery:
         return True
 
     def digest(self) -> bytes | None:
-        """The digest of the application in its slot; None where it does not tell."""
+        """The digest of the application in its slot; None where it tells none.
+
+        Empty where it lists no image that it would start.
+        """
         try:
             answer = self._exchange(ImageStatesReadRequest, USUAL)
         except Refused:
             return None
         images = answer.get("images")
+        if images == []:
+            return b""
         first = images[0] if isinstance(images, list) and images else None
         found = first.get("hash") if isinstance(first, dict) else None
         return bytes(found) if isinstance(found, bytes) and found else None

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from console.errors import Garbled, GateClosed, RecordError, Stopped
-from console.events import Verdict
+from console.events import Damage, Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -97,6 +97,7 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
         f"In, and listed with the right digests: {names_of(items)}.",
         "The other entries are as they were. Switch it off and on, then run check with the sheet.",
         (f"Store before: {patient.picture}", f"Store after: {written.picture}"),
+        damage=Damage.NOTHING,
     )
 
 
@@ -178,6 +179,7 @@ def _exported(
         "It cannot connect with it before the new certificate is in and the cloud accepts it.",
         (f"Store before: {patient.picture}",),
         tuple(to_do),
+        Damage.NOTHING,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from console.errors import GateClosed
-from console.events import Verdict
+from console.events import Damage, Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -77,6 +77,7 @@ def reset(guide: Guide) -> Outcome:
         f"Deleted, and listed no more: {names(chosen)}.",
         "The other entries are as they were. Both pictures are in the record.",
         (f"Store before: {patient.picture}", f"Store after: {written.picture}"),
+        damage=Damage.NOTHING,
     )
 
 

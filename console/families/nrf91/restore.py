@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.errors import ConsoleError, DeviceError, Refused
-from console.events import Device, Verdict
+from console.events import Damage, Device, Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -178,6 +178,7 @@ def _cause_remains(items: Sequence[Item], patient: Patient) -> Outcome:
         "that; no power cycle was made here.",
         _pictures(patient),
         ("Tell the customer: the application must write credentials only when they differ.",),
+        Damage.NOTHING,
     )
 
 
@@ -208,6 +209,7 @@ def _power_cycle(
             "Run restore once more on a bench supply. If it happens again, the board goes to RMA "
             "with both pictures and the modem firmware's version.",
             (*_pictures(patient), f"Store after: {written}", f"After the power cycle: {now}"),
+            damage=Damage.HALF,
         )
     if moved.new:
         guide.warn(f"Its application wrote something at its start: {names(moved.new)}.")
@@ -216,6 +218,7 @@ def _power_cycle(
         f"Restored: {what}; listed with the right digests before and after a power cycle.",
         "The other entries are as they were. Both pictures are in the record.",
         (*_pictures(patient), f"After the power cycle: {now}"),
+        damage=Damage.NOTHING,
     )
 
 
@@ -245,7 +248,7 @@ def _listed(guide: Guide, patient: Patient) -> Picture:
     port = find_port(guide, AWAKE_TRIES)
     with modem_at(guide, port) as modem:
         identity = modem.identify()
-        guide.unique(identity.imei)
+        guide.unique(identity.unit)
         picture = modem.picture(identity)
         keep(guide, picture, "after-power-cycle")
         put_mode_back(guide, modem, patient.mode)
@@ -269,6 +272,7 @@ def _not_proven(patient: Patient, what: str, why: str) -> Outcome:
         "Switch it off and on, then run check with the same sheet.",
         _pictures(patient),
         ("A power cycle, and check with the same sheet after it.",),
+        Damage.NOTHING,
     )
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from console.errors import GateClosed
-from console.families.nrf91.store import TAG_LIMIT, Entry, Type, name_of
+from console.families.nrf91.store import TAG_LIMIT, Entry, Type, counted, name_of
 
 MOST = 4000
 """Bytes of content that one command carries: at_host takes 4096 with everything around it."""
@@ -71,7 +71,7 @@ class Sheet:
     items: tuple[Item, ...]
 
     def __str__(self) -> str:
-        return f"{len(self.items)} credentials, each file checked"
+        return f"{counted(len(self.items))}, each file checked"
 
     @classmethod
     def read(cls, path: str) -> Sheet:

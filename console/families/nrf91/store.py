@@ -69,6 +69,10 @@ class Entry:
         return self.tag <= TAG_LIMIT and self.type <= Type.IDENTITY
 
 
+def counted(number: int) -> str:
+    return "1 credential" if number == 1 else f"{number} credentials"
+
+
 def name_of(tag: int, kind: int) -> str:
     return f"tag {tag} {WORDS.get(kind, f'type {kind}')}"
 
@@ -114,7 +118,8 @@ class Picture:
 
     def __str__(self) -> str:
         tags = len({entry.tag for entry in self.entries})
-        return f"{len(self.entries)} credentials under {tags} tags" if self.entries else "empty"
+        under = f"under {tags} tags" if tags != 1 else "under one tag"
+        return f"{counted(len(self.entries))} {under}" if self.entries else "empty"
 
     def find(self, tag: int, kind: int) -> Entry | None:
         return next((entry for entry in self.entries if entry.pair == (tag, kind)), None)

@@ -15,7 +15,7 @@ from console.errors import ConsoleError, DeviceError, RecordError, Refused, Sile
 from console.events import Damage, Verdict
 from console.families.nrf91 import at
 from console.families.nrf91.approach import NOTHING, Patient, inactive, keep
-from console.families.nrf91.modem import FLIGHT, Modem
+from console.families.nrf91.modem import FLIGHT, INACTIVE, Modem
 from console.families.nrf91.sheet import Item
 from console.families.nrf91.store import Entry, Picture, names
 from console.flow import Outcome, Step
@@ -133,7 +133,7 @@ def change_inactive(
 
 def _require_same(modem: Modem, patient: Patient) -> str:
     """Raises Refused where the store has changed since its picture was taken."""
-    if modem.mode() not in (0, FLIGHT):
+    if modem.mode() not in INACTIVE:
         modem.set_mode(FLIGHT)
     moved = modem.picture(patient.identity).since(patient.picture)
     if moved:
