@@ -13,6 +13,7 @@ from console.errors import NoSuchDevice, NoSuchFlow
 from console.events import Device, DevicePlugged, PlannedStep
 from console.generic import GENERIC
 from console.ladder import ladder_of
+from console.letters import telling
 from console.ports import NOTHING_SAID, PortBook
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def families_of(device: Device, families: tuple[Family, ...]) -> tuple[Family, .
 def unit_of(device: Device, families: tuple[Family, ...]) -> str:
     """What names this very unit, as far as anything does."""
     names = (family.unit(device) for family in families_of(device, families))
-    return next(filter(None, names), device.serial) or f"{device.vid}:{device.pid}"
+    return next(filter(None, names), telling(device.serial)) or f"{device.vid}:{device.pid}"
 
 
 def introduce(

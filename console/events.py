@@ -28,6 +28,7 @@ class Damage(StrEnum):
 
     NOTHING = "nothing written"
     HALF = "contents gone, bootloader alive"
+    CARD = "keys may be gone, card alive"
     DEAD = "does not enumerate"
 
 
@@ -359,7 +360,10 @@ class WaitEnded:
 
 @dataclass(frozen=True)
 class DeviceLeft:
+    """It left its port; or the card left a reader that stays (`card` is the reader's name)."""
+
     port: str
+    card: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from console.events import (
     Warned,
 )
 from console.flow import RETRY, Flow, Kind, Question, Step, fits, misfit
+from console.hardware.gnupg import GnuPG
 from console.hardware.identity import Expectation, Judgement, same_unit
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import (
@@ -119,6 +120,14 @@ class Guide:
     def kernel_faults(self) -> KernelLog:
         """What the kernel wrote of trouble on any port."""
         return self._host.kernel_log("")
+
+    def gnupg(self) -> GnuPG:
+        """The GnuPG of this machine, which customers' machines may differ from."""
+        return self._host.gnupg()
+
+    def now(self) -> int:
+        """Seconds since 1970, as keys are dated."""
+        return int(self._host.clock.wall().timestamp())
 
     @property
     def damage(self) -> Damage:
@@ -394,6 +403,17 @@ class Guide:
         started = WaitStarted(
             what, acts.who, (), 0.0, 0.0, safe, acts.value, window, since if window else ""
         )
+        with self._wait(started):
+            yield
+
+    @contextmanager
+    def busy(self, what: str, safe: str = "") -> Iterator[None]:
+        """The device works while the block runs, for as long as it takes; `what` as in expect()."""
+        with self._wait(WaitStarted(what, Acts.BUSY.who, safe=safe, acts=Acts.BUSY.value)):
+            yield
+
+    @contextmanager
+    def _wait(self, started: WaitStarted) -> Iterator[None]:
         self._host.post(started)
         outcome = "did not answer"
         try:

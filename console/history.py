@@ -14,6 +14,7 @@ from console.clock import Clock
 from console.errors import RecordError, TornJournal
 from console.events import ArtefactKept, Damage, Device, Noted, Reason, RunEnded, Verdict
 from console.journal import Journal, decode, replay
+from console.letters import telling
 from console.state import State, give_back
 from console.views import RunView, run_view
 
@@ -106,13 +107,23 @@ def past_runs(state: State) -> Iterator[RunView]:
             yield view
 
 
+def last_ended(state: State) -> RunView | None:
+    """The newest run that has ended, on whatever port, whoever looked."""
+    return next((view for view in past_runs(state) if view.ended is not None), None)
+
+
+def last_on(state: State, port: str) -> RunView | None:
+    """The newest run on that port, ended or not."""
+    return next((view for view in past_runs(state) if view.port == port), None)
+
+
 Unit = Callable[[Device], str]
 """What names the very unit in each of its modes: its serial, or what that derives from."""
 
 
 def serial(device: Device) -> str:
     """The unit's name where every mode shows the same serial."""
-    return device.serial
+    return telling(device.serial)
 
 
 def predecessor(

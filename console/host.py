@@ -12,6 +12,7 @@ from typing import Protocol
 
 from console.clock import Clock
 from console.events import ArtefactKept, Device, Event
+from console.hardware.gnupg import GnuPG
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
 
@@ -80,6 +81,9 @@ class Host(Protocol):
 
     def kernel_log(self, port: str) -> KernelLog:
         """What the kernel wrote about a port; about trouble on any if it is ""."""
+
+    def gnupg(self) -> GnuPG:
+        """The GnuPG of this machine."""
 
     def passed(self, flow: str, port: str) -> bool:
         """Did a run of that flow ("family.flow") on that port of this machine end well?"""

@@ -15,9 +15,9 @@ from console.errors import BadUsage
 from console.events import FileArrived
 from console.history import past_runs
 from console.journal import replay
+from console.letters import harmless
 from console.state import State
 from console.views import JobView, RunView, clock_of, job_view
-from console.wording import plain
 
 JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
@@ -26,7 +26,7 @@ def must_be_job(job: str) -> None:
     """Raises BadUsage for what cannot name a folder of its own."""
     if not JOB.fullmatch(job):
         raise BadUsage(
-            f"{plain(job)[:40]!r} cannot be a job's number.",
+            f"{harmless(job)[:40]!r} cannot be a job's number.",
             "Letters, digits, . _ - and at most 40.",
         )
 
@@ -54,7 +54,7 @@ def known_job(state: State, job: str) -> tuple[JobView, tuple[RunView, ...]]:
     """What was said of a job, and its runs. Raises BadUsage if there is no such job."""
     said, runs = job_of(state, job), runs_of(state, job)
     if not said.opened and not runs:
-        raise BadUsage(f"There is no job {plain(job)} here.", "See the jobs: replug job list")
+        raise BadUsage(f"There is no job {harmless(job)} here.", "See the jobs: replug job list")
     return said, runs
 
 
@@ -66,7 +66,7 @@ def arrivals(state: State, job: str) -> Iterator[FileArrived]:
         return
     for entry in entries:
         if entry.is_file() and not entry.is_symlink() and not entry.name.startswith("."):
-            yield FileArrived(job, plain(entry.name), _size(entry))
+            yield FileArrived(job, harmless(entry.name), _size(entry))
 
 
 def _size(path: Path) -> int:
@@ -92,7 +92,7 @@ def job_lines(said: JobView, runs: tuple[RunView, ...], scp: str) -> list[str]:
         lines.append(f"Run {view.run}  {view.started[:16]}  {view.flow}: {outcome}")
     lines += [f"Note {clock_of(at)}  {text}" for at, text in said.notes]
     lines += [f"File {file.name}, {file.size} bytes" for file in said.files]
-    return [plain(text) for text in (*lines, "Send a file to it:", scp)]
+    return [harmless(text) for text in (*lines, "Send a file to it:", scp)]
 
 
 def devices_of(said: JobView, runs: tuple[RunView, ...]) -> tuple[str, ...]:

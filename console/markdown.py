@@ -12,7 +12,8 @@ from console.chapter import Chapter
 from console.events import RunEnded
 from console.views import JobView, RunView, clock_of
 
-MARKUP = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&:@/-])")
+MARKUP = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&:@/$^-])")
+"""What CommonMark, or a forum's own form of it, might take for more than itself."""
 
 
 def book(chapters: Sequence[Chapter], job: JobView | None = None) -> str:
@@ -47,7 +48,7 @@ def _chapter(one: Chapter) -> Iterator[str]:
     yield from _facts(run)
     yield from _verdict(run.ended) if run.ended else ("", "## Not ended")
     yield from ("", "## Steps", "")
-    for number, step in enumerate(run.steps, start=1):
+    for number, step in enumerate(run.plan, start=1):
         found = f": {escaped(step.found)}" if step.found else ""
         yield f"{number}. `{step.mark}` {escaped(step.title)}{found}"
     yield from _artefacts(one)

@@ -1,4 +1,4 @@
-"""What a follower knows: the folds of the bench's journal and of the runs it looks at.
+"""What a follower knows: the folds of the bench's journal, of the runs it looks at and of jobs.
 
 The rule: it reads files; a nudge only says that it is time to read. So a nudge that was lost
 costs nothing but a moment, and a follower that stops reading costs the bench nothing.
@@ -13,7 +13,7 @@ from typing import Any
 
 from console.journal import Record, Tail
 from console.state import State
-from console.views import BenchView, RunView, fold_bench, fold_run
+from console.views import BenchView, JobView, RunView, fold_bench, fold_job, fold_run
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Picture:
         self._state = state
         self._tail = Tail(Path(journal))
         self._runs: dict[str, tuple[Tail, RunView]] = {}
+        self._jobs: dict[str, tuple[Tail, JobView]] = {}
         self.bench = BenchView()
         self.progress: dict[str, Progress] = {}
         self.trouble = ""
@@ -77,6 +78,19 @@ class Picture:
             self.bench = fold_bench(self.bench, record)
         for run in self.bench.runs:
             self.run(run)
+        for job in {device.job for device in self.bench.devices if device.job}:
+            self._read_job(job)
+
+    @property
+    def jobs(self) -> Mapping[str, JobView]:
+        """What was said of the jobs of what is or was on the bench."""
+        return {job: view for job, (_, view) in self._jobs.items()}
+
+    def _read_job(self, job: str) -> None:
+        tail, view = self._jobs.get(job) or (Tail(self._state.job(job)), JobView(job))
+        for record in tail.new():
+            view = fold_job(view, record)
+        self._jobs[job] = (tail, view)
 
     def read_run(self, run: str) -> tuple[Record, ...]:
         """Read what a run's journal has grown by; the new records."""

@@ -1,7 +1,7 @@
-"""Waiting for a device to be back, and what is waited for: a person, or the device itself.
+"""Waiting for a device, or its card, to be back, and who acts: a person, or the device itself.
 
 The rule: armed before the act that makes the device leave. It looks at what is there now, not
-at notices, so none can be missed; console.hardware.identity judges what has come.
+at notices, so none can be missed; console.hardware.identity and .insertion judge what has come.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from console.events import Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
-from console.hardware.identity import Company, Expectation, Scene, accompany, judge
+from console.hardware.identity import Company, Expectation, Scene, accompany
+from console.hardware.insertion import card_left, judge
 
 if TYPE_CHECKING:
     from console.guide import Guide
@@ -28,10 +29,11 @@ class Acts(StrEnum):
     TOUCH = "touch"
     LEAVE = "leave"
     BRING = "bring"
+    BUSY = "busy"
 
     @property
     def who(self) -> str:
-        return "device" if self is Acts.LEAVE else "you"
+        return "device" if self in (Acts.LEAVE, Acts.BUSY) else "you"
 
 
 class Reconnect:
@@ -40,12 +42,25 @@ class Reconnect:
     def __init__(self, guide: Guide, host: Host, expectation: Expectation, what: str) -> None:
         self._guide = guide
         self._host = host
-        self._expectation = expectation
+        self._expectation = self._of_now(expectation)
         self._what = what
         self._said: dict[str, str] = {}
         self._left = False
         self._company = Company()
         self._scene()
+
+    def _of_now(self, expectation: Expectation) -> Expectation:
+        """With the device as it stands now: a card may have been changed since the run began."""
+        here = (d for d in self._host.present() if d.visit == expectation.visit)
+        left = next(here, expectation.left)
+        if left is None:
+            return expectation
+        was = self._host.mode_of(left)
+        # A token is what it is without its card too: only unplugging it is leaving.
+        emptied = replace(left, cards=tuple(replace(card, atr="") for card in left.cards))
+        by_card = self._host.mode_of(emptied) != was
+        card = next((card for card in left.cards if card.atr), None) if by_card else None
+        return replace(expectation, left=left, was=was, card=card)
 
     def wait(
         self,
@@ -90,7 +105,7 @@ class Reconnect:
 
     def _look(self) -> Device | None:
         scene = self._scene()
-        self._notice_leaving(scene.present)
+        self._notice_leaving(scene)
         for device in scene.present:
             found = judge(self._expectation, device, scene)
             if found is None or self._said.get(device.visit) == found.why:
@@ -110,8 +125,12 @@ class Reconnect:
         self._company = accompany(self._company, self._expectation, scene)
         return replace(scene, company=self._company)
 
-    def _notice_leaving(self, present: tuple[Device, ...]) -> None:
-        here = any(device.visit == self._expectation.visit for device in present)
-        if not here and not self._left and self._expectation.visit:
-            self._left = True
-            self._host.post(DeviceLeft(self._expectation.port))
+    def _notice_leaving(self, scene: Scene) -> None:
+        expected = self._expectation
+        gone = not scene.here(expected.visit)
+        card = expected.card
+        if self._left or not expected.visit or not (gone or card_left(expected, scene)):
+            return
+        self._left = True
+        reader = card.reader if card and not gone else ""
+        self._host.post(DeviceLeft(expected.port, reader))

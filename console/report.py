@@ -8,20 +8,28 @@ of the real one: so every chain can still be followed by anybody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from console.chapter import SHOWN, Chapter, chapter, read_whole, with_predecessors
 from console.errors import BadUsage
-from console.jobs import known_job
+from console.jobs import known_job, must_be_job
 from console.journal import read_lines
+from console.letters import plain
 from console.markdown import book
 from console.state import State, write_private
 from console.strangers import lines_for_others
 from console.views import JobView, RunView, clock_of
-from console.wording import plain
 
-__all__ = ["FORMATS", "SHOWN", "export", "export_job", "export_to", "resolve_run"]
+__all__ = [
+    "FORMATS",
+    "SHOWN",
+    "export",
+    "export_files",
+    "export_job",
+    "export_job_files",
+    "resolve_run",
+]
 
 FORMATS = ("jsonl", "html", "md")
 
@@ -68,9 +76,23 @@ def export_job(state: State, job: str, fmt: str) -> bytes:
     return export_runs(state, tuple(ids), fmt, said)
 
 
-def export_to(state: State, run: str, fmt: str, to: Path | None = None) -> Path:
-    """Write the report into a file (by default in the state directory's exports); its path."""
-    return write_report(to or state.exports / f"run-{run}.{fmt}", export(state, run, fmt))
+def export_files(state: State, run: str) -> tuple[Path, ...]:
+    """Write a run's report in every format, into the state directory's exports; their paths.
+
+    Raises TornJournal, NoRoom, NotWritable.
+    """
+    return _in_every_format(state, f"run-{run}", lambda fmt: export(state, run, fmt))
+
+
+def export_job_files(state: State, job: str) -> tuple[Path, ...]:
+    """As export_files(), of a whole job. Raises BadUsage too."""
+    must_be_job(job)
+    return _in_every_format(state, f"job-{job}", lambda fmt: export_job(state, job, fmt))
+
+
+def _in_every_format(state: State, name: str, make: Callable[[str], bytes]) -> tuple[Path, ...]:
+    made = {fmt: make(fmt) for fmt in FORMATS}  # all of them, or none is written
+    return tuple(write_report(state.exports / f"{name}.{fmt}", data) for fmt, data in made.items())
 
 
 def write_report(path: Path, data: bytes) -> Path:
@@ -95,14 +117,23 @@ def _journal(state: State, run: str) -> bytes:
 def _page(chapters: Sequence[Chapter], job: JobView | None) -> str:
     # Imported here: plain commands start without it.
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from markupsafe import Markup, escape
+
+    def apart(value: object) -> object:
+        # Letters that are written from the right then turn nothing around them (HTML, 4.5.24).
+        whole = isinstance(value, Markup) or str(value).isascii()
+        return value if whole else Markup("<bdi>{}</bdi>").format(value)
 
     environment = Environment(
         loader=PackageLoader("console", "."),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
+        finalize=apart,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     template = environment.get_template("report.html")
     last = chapters[-1].run if chapters else RunView()
-    return template.render(chapters=chapters, job=job, last=last, clock_of=clock_of)
+    named = f"job {job.job}" if job else f"run {last.run}: {last.verdict or 'not ended'}"
+    title = escape(f"Replug {named}")  # a title holds no elements
+    return template.render(title=title, chapters=chapters, job=job, clock_of=clock_of)

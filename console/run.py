@@ -26,10 +26,11 @@ from console.events import (
     RunEnded,
     Verdict,
 )
-from console.families import Family
+from console.families import Family, scenarios
 from console.flow import GUIDE_QUESTIONS, Flow, perform
 from console.guide import Guide
 from console.hardware.bus import Bus
+from console.hardware.gnupg import GnuPG, gnupg
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
 from console.history import first_backups, last_kept, passed, predecessor, recorded, same_unit
@@ -201,6 +202,14 @@ class Run:
 
     def passed(self, flow: str, port: str) -> bool:
         return passed(self._owner.state, flow, port)
+
+    def gnupg(self) -> GnuPG:
+        practice = self._owner.bus.practice
+        if not practice:
+            return gnupg()
+        version = next((known.gpg for known in scenarios() if known.name == practice), "")
+        trouble = "" if version else "Practice hardware has no gpg of its own."
+        return GnuPG(version, version, trouble=trouble)
 
     def stop_asked(self) -> bool:
         return self._stop.is_set()

@@ -6,16 +6,16 @@ typed answer, no whole serial, no other device. A choice is a word of the progra
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 
 from console.events import Asked, RunEnded
 from console.journal import Record
+from console.letters import cells, harmless, pieces
 from console.strangers import hide
 from console.views import RunView, run_view
-from console.wording import plain
 
 LINES, COLUMNS = 40, 78
+INDENT = "   "
 SHORTEST_SECRET = 4
 """Letters from which a typed answer is struck out wherever it stands; "yes" is no secret."""
 
@@ -67,7 +67,7 @@ def _harmless(text: str, view: RunView, typed: Iterable[str]) -> str:
     for answer in _longest_first(typed):
         if len(answer) >= SHORTEST_SECRET and answer not in ("(given)", "not checked"):
             text = text.replace(answer, "(given)")
-    return plain(text)
+    return harmless(text)
 
 
 def _longest_first(words: Iterable[str]) -> list[str]:
@@ -75,4 +75,14 @@ def _longest_first(words: Iterable[str]) -> list[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, COLUMNS, subsequent_indent="   ", replace_whitespace=True)
+    """The words in lines of at most COLUMNS cells; a letter may take two."""
+    lines: list[str] = []
+    current = text[: len(text) - len(text.lstrip())]
+    for word in text.split():
+        for piece in pieces(word, COLUMNS - len(INDENT)):
+            joined = f"{current} {piece}" if current.strip() else current + piece
+            if current.strip() and cells(joined) > COLUMNS:
+                lines.append(current)
+                joined = INDENT + piece
+            current = joined
+    return [*lines, current]

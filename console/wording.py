@@ -5,6 +5,9 @@ The rule: pure; the same words wherever a run is shown as lines. "" means that i
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from typing import Any
+
 from console.events import (
     Answered,
     ArtefactKept,
@@ -20,31 +23,40 @@ from console.events import (
     StepStarted,
     StopAsked,
     Told,
+    Unknown,
     WaitEnded,
     WaitStarted,
     Warned,
 )
+from console.letters import plain
 from console.views import RunView
 
 ACTS = {
     "touch": "Touch it.",
     "leave": "Leave it plugged in: it acts by itself.",
     "bring": "Bring it back.",
+    "busy": "Leave it plugged in: it is at work.",
 }
 """What each kind of wait asks of the technician."""
 
 
 def line(event: Event, view: RunView) -> str:
     """What a person reads of an event; `view` is the run's after it."""
-    return plain(_line(event, view))
+    return plain(_line(_in_one_line(event), view))
 
 
-def plain(text: str) -> str:
-    """The text with everything a terminal might obey replaced; line ends and tabs stay."""
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for char in text
-    )
+def _in_one_line(event: Event) -> Event:
+    """What a device, a file or a person said cannot begin a line that looks like one of ours."""
+    if isinstance(event, Unknown):
+        return event
+    said = {field.name: getattr(event, field.name) for field in fields(event)}
+    return replace(event, **{name: _flat(value) for name, value in said.items()})
+
+
+def _flat(value: object) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_flat, value))
+    return value.replace("\n", " ") if isinstance(value, str) else value
 
 
 def _line(event: Event, view: RunView) -> str:
@@ -82,8 +94,8 @@ def _between(event: Event) -> str:
             return _wait(it)
         case WaitEnded(outcome):
             return f"   it {outcome}"
-        case DeviceLeft(port):
-            return f"   it left port {port}"
+        case DeviceLeft(port, card):
+            return f"   the card left {card}" if card else f"   it left port {port}"
         case DeviceJudged() as it:
             return f" {'x' if it.taken else '!'} {it.why}"
         case ArtefactKept() as it:

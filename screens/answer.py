@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from console.views import QuestionView
 from screens.lines import Lines, Style
-from screens.words import line
+from screens.words import harmless, line
 
 
 class Field(Input):
@@ -23,6 +23,10 @@ class Field(Input):
         super().__init__(password=secret, compact=True, select_on_focus=False)
         self.cursor_blink = False
         self._seen_at: float | None = None
+
+    def validate_value(self, value: str) -> str:
+        """What was pasted is sent as it is shown; a secret is not shown, and stays as it is."""
+        return value if self.password else harmless(value)
 
     @property
     def was_seen(self) -> bool:

@@ -5,7 +5,8 @@ The rule: a screen shows a snapshot, sends an answer, starts a flow, or goes to 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
@@ -206,14 +207,14 @@ class Page(Screen[None], inherit_bindings=False):
         )
 
     def export(self, run: str) -> None:
-        """Write the run's record and page, and say where."""
+        """Write the run's report in every format, and say where."""
         state = self.console_app.feed.state
+        self.send(lambda: report.export_files(state, run), self.say_exported)
 
-        def write() -> str:
-            report.export_to(state, run, "jsonl")
-            return str(report.export_to(state, run, "html"))
-
-        self.send(write, lambda path: self.say(f"Exported, as .jsonl too: {path}"))
+    def say_exported(self, files: Sequence[Path]) -> None:
+        """Where the files are: their folder is long enough to be named once."""
+        names = ", ".join(file.name for file in files)
+        self.say(f"Exported: {names} in {files[0].parent}")
 
     def action_bell(self) -> None:
         app = self.console_app

@@ -10,21 +10,24 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from console.again import same_again, still_asked
 from console.errors import NoSuchFlow
+from console.history import last_ended, last_on
 from console.jobs import job_lines, known_job, scp_line
 from console.run import Request
-from console.views import Row
+from console.views import Row, RunView
 from screens import bench_page
 from screens.base import JOB, LABEL, Page
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
+from screens.job import JobPage
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
-from screens.text import TextPage
 
+FIND = "find"
 PANES = ("table", "detail", "lately")
 
 
@@ -41,6 +44,7 @@ class BenchPage(PracticeHands, Page):
         Binding("enter", "open", "open"),
         Binding("f", "flows", "flows"),
         Binding("e", "export", "export the last run of this port"),
+        Binding("slash", "find", "find: show only rows with these letters"),
         Binding("l", "label", "label the port"),
         Binding("full_stop", "again", "the same again on the port in hand"),
         Binding("j", "job", "the job of what sits here"),
@@ -59,10 +63,12 @@ class BenchPage(PracticeHands, Page):
     @property
     def look(self) -> BenchLook:
         """The look, with a port chosen whenever there is one."""
-        rows = self.shot.rows
+        rows = bench_page.shown_rows(self.shot, self._look)
         if rows and all(row.port != self._look.port for row in rows):
             first = next((row for row in rows if row.here), rows[0])
             self._look = replace(self._look, port=first.port)
+        elif not rows and self._look.port:
+            self._look = replace(self._look, port="")  # no key acts on what is not shown
         return self._look
 
     def header(self, width: int) -> Text:
@@ -78,13 +84,13 @@ class BenchPage(PracticeHands, Page):
     def keys(self) -> str:
         if self.shot.practice:
             return "Enter open  f flows  x plug/pull  y buttons  n note  e export  ? help  q leave"
-        return "Enter open  f flows  d dead/not shown  n note  e export  Tab pane  ? help  q leave"
+        return "Enter open  f flows  d dead/not shown  n note  e export  / find  ? help  q leave"
 
     # --- keys ---------------------------------------------------------------------------------
 
     def leave_screen(self) -> None:
-        """Esc on the first screen leads back to the table, never out."""
-        self._look = replace(self._look, pane="table", offset=0)
+        """Esc on the first screen leads back to the whole table, never out."""
+        self._look = replace(self._look, pane="table", offset=0, find="")
 
     @property
     def port_in_hand(self) -> str:
@@ -96,7 +102,7 @@ class BenchPage(PracticeHands, Page):
 
     def action_choose(self, number: int) -> None:
         rows = self.shot.rows
-        if number <= len(rows):
+        if number <= len(rows) and rows[number - 1] in bench_page.shown_rows(self.shot, self._look):
             self._look = replace(self._look, port=rows[number - 1].port, offset=0)
         self.redraw()
 
@@ -108,7 +114,7 @@ class BenchPage(PracticeHands, Page):
         self.redraw()
 
     def _move_choice(self, count: int) -> None:
-        ports = [row.port for row in self.shot.rows]
+        ports = [row.port for row in bench_page.shown_rows(self.shot, self._look)]
         if ports:
             at = max(0, min(len(ports) - 1, ports.index(self.look.port) + count))
             self._look = replace(self._look, port=ports[at])
@@ -139,12 +145,32 @@ class BenchPage(PracticeHands, Page):
         self.console_app.open_dead("" if row is None or row.here else row.port)
 
     def action_export(self) -> None:
-        port = self.look.port
-        runs = [run.run for run in self.shot.runs.values() if run.port == port and run.run]
-        if runs:
-            self.export(max(runs, key=int))
+        """The last run of the port in hand, whoever made it and when."""
+        port, state = self.look.port, self.console_app.feed.state
+        self.send(lambda: last_on(state, port), self._export_run)
+
+    def _export_run(self, view: RunView | None) -> None:
+        if view is None:
+            self.say("No run was made on this port yet. A whole job: j, Enter, then e.")
         else:
-            self.say("No run was seen on this port since this screen opened: replug log list")
+            self.export(view.run)
+
+    def action_find(self) -> None:
+        """A field; with each letter fewer rows are shown. Enter keeps them, Esc shows all."""
+        self.answer.open(FIND, FIND)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self.answer.about == FIND and event.input is self.answer.field:
+            self._look = replace(self._look, find=event.value.strip(), pane="table", offset=0)
+            self.redraw()
+
+    def action_back(self) -> None:
+        if self.answer.about == FIND:
+            self.answer.close()
+            self.leave_screen()
+            self.redraw()
+        else:
+            super().action_back()
 
     def action_label(self) -> None:
         """A field for the name of the port in hand; an empty name takes it away."""
@@ -166,7 +192,9 @@ class BenchPage(PracticeHands, Page):
 
     def take_answer(self, about: str, words: str) -> None:
         self.answer.close()
-        if about.startswith(JOB):
+        if about == FIND:
+            self._look = replace(self._look, find=words.strip())
+        elif about.startswith(JOB):
             self._take_job(about.removeprefix(JOB), words.strip())
         else:
             self._take_label(about.removeprefix(LABEL), words.strip())
@@ -204,10 +232,10 @@ class BenchPage(PracticeHands, Page):
             said, runs = known_job(feed.state, job)
             return "\n".join(job_lines(said, runs, scp_line(feed.state, job, feed.by, host)))
 
-        self.send(read, lambda words: self._show_text(f"Job {job}", words))
+        self.send(read, lambda words: self._show_job_page(job, words))
 
-    def _show_text(self, heading: str, words: str) -> None:
-        self.app.push_screen(TextPage(heading, words))
+    def _show_job_page(self, job: str, words: str) -> None:
+        self.app.push_screen(JobPage(job, words))
 
     def action_mark(self) -> None:
         """Hands off what sits in the port in hand, or not any more."""
@@ -225,13 +253,18 @@ class BenchPage(PracticeHands, Page):
 
     def action_again(self) -> None:
         """Say what would be done again, and where; the second time it starts."""
+        state = self.console_app.feed.state
+        self.send(lambda: last_ended(state), self._again)
+
+    def _again(self, view: RunView | None) -> None:
         port, card = self.look.port, self.shot.cards.get(self.look.port)
-        done = [run for run in self.shot.runs.values() if run.ended is not None and run.run]
         device = self.shot.device(port)
-        if not done or card is None or device is None or not device.here:
-            self.say("Nothing to do again: no run has ended while this screen was open.")
+        if view is None:
+            self.say("Nothing to do again: no run has ended on this bench yet.")
             return
-        view = max(done, key=lambda run: int(run.run))
+        if card is None or device is None or not device.here:
+            self.say("Nothing sits in this port that could be done again.")
+            return
         try:
             wish = same_again(view, card, self.console_app.feed.by, device.job)
             asked = ", ".join(still_asked(view, card)) or "nothing"

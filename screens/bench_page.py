@@ -11,7 +11,7 @@ from rich.text import Text
 
 from console.cards import DeviceCard, FlowCard
 from console.errors import NotPermitted
-from console.views import DeviceView, Lately, Row, RunView, clock_of
+from console.views import DeviceView, JobView, Lately, Row, RunView, clock_of, matching
 from screens.lines import Style
 from screens.run_page import pull_line, trouble_lines
 from screens.snapshot import Snapshot
@@ -47,11 +47,15 @@ EMPTY_PRACTICE = (
 
 @dataclass(frozen=True)
 class BenchLook:
-    """What the technician looks at: the chosen port, the pane in hand, how far it is scrolled."""
+    """What the technician looks at: the chosen port, the pane in hand, how far it is scrolled.
+
+    Only rows that have the words of `find` are shown.
+    """
 
     port: str = ""
     pane: str = "table"
     offset: int = 0
+    find: str = ""
 
 
 def header(shot: Snapshot, width: int) -> Text:
@@ -70,6 +74,11 @@ def clock(shot: Snapshot, width: int) -> Text:
     return line((words.rjust(width), style))
 
 
+def shown_rows(shot: Snapshot, look: BenchLook) -> tuple[Row, ...]:
+    """The rows of the table, as far as they are looked for."""
+    return matching(shot.rows, shot.bench, look.find) if look.find else shot.rows
+
+
 def bench_lines(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Text]:
     """The page below the header."""
     troubles = [text for words in shot.troubles for text in trouble_lines(words, width)]
@@ -78,10 +87,12 @@ def bench_lines(shot: Snapshot, look: BenchLook, width: int, height: int) -> lis
     chosen, run = shot.device(look.port), shot.run_at(look.port)
     named = chosen is not None and chosen.label
     where = f"{named} (port {look.port})" if named else port_words(look.port)
-    where = where if shot.rows else "what to do"
-    below = window(_detail(shot, chosen, run, width), detail, _offset(look, "detail"))
+    nothing = not shown_rows(shot, look)
+    where = "what to do" if nothing else where
+    told = _not_found(look, width) if nothing and look.find else _detail(shot, chosen, run, width)
+    below = window(told, detail, _offset(look, "detail"))
     return [
-        rule(width, chosen=look.pane == "table"),
+        rule(width, _find_words(shot, look), chosen=look.pane == "table"),
         *troubles,
         _table_head(width),
         *_padded(_table(shot, look, width, table), table),
@@ -90,6 +101,16 @@ def bench_lines(shot: Snapshot, look: BenchLook, width: int, height: int) -> lis
         rule(width, "lately (> is the newest)", look.pane == "lately"),
         *_padded(_lately(shot, look, width), LATELY),
     ]
+
+
+def _find_words(shot: Snapshot, look: BenchLook) -> str:
+    found, of = len(shown_rows(shot, look)), len(shot.rows)
+    return f"{found} of {of} with: {look.find} (Esc shows all)" if look.find else ""
+
+
+def _not_found(look: BenchLook, width: int) -> list[Text]:
+    words = f'Nothing here has "{look.find}" in its port, label, device, serial or job.'
+    return [*paragraph(words, width), *paragraph("Esc shows everything again.", width)]
 
 
 def _offset(look: BenchLook, pane: str) -> int:
@@ -113,7 +134,7 @@ def _columns(width: int, number: str, port: str, name: str, shown: str, job: str
 
 
 def _table(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Text]:
-    rows = shot.rows
+    rows = shown_rows(shot, look)
     chosen = next((at for at, row in enumerate(rows) if row.port == look.port), 0)
     first = around(len(rows), height, chosen)
     return [_row(row, row.port == look.port, width) for row in rows[first : first + height]]
@@ -145,6 +166,7 @@ def _detail(
     ids = f"{device.vid}:{device.pid}  {device.maker}  {device.product}  {device.speed}"
     return [
         *_who(device, card, width),
+        *_job(shot, device.job, width),
         *_not_permitted(device, width),
         *(_its_run(run, width) if run else ()),
         *(_offers(card, width) if card and not run else ()),
@@ -164,6 +186,20 @@ def _who(device: DeviceView, card: DeviceCard | None, width: int) -> list[Text]:
         *paragraph(about, width),
         *([line((f" {device.mark.upper()}. m clears it.", Style.CARE))] if device.mark else []),
         *_entry("Next", device.next, width),
+    ]
+
+
+def _job(shot: Snapshot, job: str, width: int) -> list[Text]:
+    """What came for the job of what sits here, and how more of it is sent."""
+    if not job:
+        return []
+    files = shot.jobs.get(job, JobView(job)).files
+    last = f", last {files[-1].name}, {files[-1].size} bytes" if files else ""
+    count = f"{len(files) or 'no'} file{'' if len(files) == 1 else 's'}"
+    send = shot.sends.get(job, "")
+    return [
+        *_entry("Job", f"{job}; its inbox has {count}{last}.", width),
+        *_entry("Send it", send, width),
     ]
 
 

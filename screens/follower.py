@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from console import link
 from console.cards import DeviceCard
 from console.errors import ConsoleError
+from console.jobs import scp_line
 from console.picture import Picture
 from console.state import State
 from screens.snapshot import NOT_SHOWN, Snapshot, card_from
@@ -106,16 +107,19 @@ class Follower:
     def _snapshot(self) -> Snapshot:
         picture = self._picture
         came_back = picture.bench.away[1] >= self._since
+        host = socket.gethostname()
         return Snapshot(
             bench=picture.bench,
             runs=picture.runs,
             progress=dict(picture.progress),
             cards={port: card for port, (_, card) in self._cards.items()},
-            host=socket.gethostname(),
+            host=host,
             practice=self.state.practice,
             trouble=picture.trouble,
             gone=self._gone,
             away=picture.bench.away if came_back else ("", ""),
+            jobs=picture.jobs,
+            sends={job: scp_line(self.state, job, self.by, host) for job in picture.jobs},
         )
 
 

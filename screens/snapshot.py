@@ -13,7 +13,7 @@ from console.cards import DeviceCard, FlowCard, QuestionCard
 from console.events import PlannedStep
 from console.picture import Progress
 from console.state import State
-from console.views import BenchView, DeviceView, Row, RunView, rows
+from console.views import BenchView, DeviceView, JobView, Row, RunView, rows
 
 if TYPE_CHECKING:
     from console.run import Request
@@ -24,7 +24,10 @@ NOT_SHOWN = ""
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`cards` are by port; `away` is since when and until when this screen's line was dropped."""
+    """`cards` are by port; `away` is since when and until when this screen's line was dropped.
+
+    `jobs` are what was said of the jobs of what is here, `sends` how each is sent a file.
+    """
 
     bench: BenchView = field(default_factory=BenchView)
     runs: Mapping[str, RunView] = field(default_factory=dict)
@@ -35,6 +38,8 @@ class Snapshot:
     trouble: str = ""
     gone: str = ""
     away: tuple[str, str] = ("", "")
+    jobs: Mapping[str, JobView] = field(default_factory=dict)
+    sends: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> tuple[Row, ...]:

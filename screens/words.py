@@ -6,17 +6,20 @@ holds no character that a terminal would obey.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from console import letters
 from screens.lines import Style
+
+SPACES = str.maketrans("\r\n\t", "   ")
 
 
 def harmless(words: str) -> str:
-    """The words without control characters; line ends become spaces."""
-    return "".join(c if c.isprintable() else " " for c in words)
+    """The words as a terminal may have them, in one line: line ends and tabs are spaces."""
+    return letters.harmless(words.translate(SPACES))
 
 
 def fit(words: str, width: int) -> str:
@@ -64,17 +67,13 @@ def wrap(words: str, width: int, first: str = " ", rest: str | None = None) -> l
     lines: list[str] = []
     current, empty = first, True
     for word in harmless(words).split():
-        for piece in _pieces(word, max(8, width - len(rest))):
+        for piece in letters.pieces(word, max(8, width - len(rest)), cell_len):
             joined = current + piece if empty else f"{current} {piece}"
             if not empty and cell_len(joined) > width:
                 lines.append(current)
                 joined = rest + piece
             current, empty = joined, False
     return [*lines, current] if not empty else lines
-
-
-def _pieces(word: str, width: int) -> Iterable[str]:
-    return (word[at : at + width] for at in range(0, len(word), width))
 
 
 def paragraph(

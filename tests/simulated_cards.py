@@ -82,6 +82,7 @@ class Toy:
         self.done, self.selected = frozen["done"], frozen["selected"]
 
 
+# pcscd names a reader that its driver knows by the driver's own list: as a Nitrokey Start.
 ZEBRA = Identity(0x20A0, 0x4211, maker="Stripes", product="Zebra")
 
 

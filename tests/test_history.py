@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ from console.history import (
     first_backups,
     interruption,
     is_closed,
+    last_ended,
+    last_on,
     passed,
     past_runs,
     predecessor,
@@ -75,6 +78,14 @@ def past(state: State, run: str, *events: Event) -> Path:
 
 
 # --- which died -----------------------------------------------------------------------------
+
+
+def test_a_serial_that_nobody_can_read_names_no_unit():
+    """Two broken units would be taken for one, and one's backup for the other's."""
+    broken = Device("1-1", "v1", "1d50", "607f", "\ufffd\ufffd")
+
+    assert not same_unit(RunView(seen_as=(broken,)), broken)
+    assert same_unit(RunView(seen_as=(CORE,)), CORE)
 
 
 def test_a_run_with_its_verdict_is_closed_and_one_without_is_not(state):
@@ -387,3 +398,15 @@ def test_a_flow_has_passed_on_the_port_where_it_ended_well(
 ) -> None:
     past(state, "1", began("1", flow=flow), end)
     assert passed(state, *asked) is expected
+
+
+def test_the_last_run_is_found_in_the_journals_whoever_looked(state):
+    """Any port for the one that is done again; the port's own for the one that is exported."""
+    assert (last_ended(state), last_on(state, "1-1")) == (None, None)
+
+    past(state, "9", began("9"), UNFINISHED)
+    past(state, "10", began("10", replace(OTHER, port="1-2")), REPAIRED)
+    past(state, "11", began("11", replace(OTHER, port="1-3")))
+
+    assert last_ended(state).run == "10"
+    assert [last_on(state, port).run for port in ("1-1", "1-2", "1-3")] == ["9", "10", "11"]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import stat
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ from console.events import (
     Warned,
 )
 from console.journal import Journal, read_lines
-from console.report import SHOWN, export, export_to, resolve_run
+from console.report import FORMATS, SHOWN, export, export_files, export_job_files, resolve_run
 from console.state import State
 from tests.harness import VirtualClock, workshop
 
@@ -132,6 +131,25 @@ def test_a_format_that_there_is_not_is_said(state):
     with pytest.raises(BadUsage) as caught:
         export(state, "1", "pdf")
     assert "There is: jsonl, html, md." == caught.value.advice
+
+
+@pytest.mark.parametrize("fmt", ["html", "md"])
+def test_a_step_that_never_ran_is_not_handed_over_as_an_empty_line(state, fmt):
+    """Who reads the paper must not take it for done."""
+    plan = tuple(PlannedStep(name, name.title()) for name in ("look", "skip", "write", "read"))
+    journal_of(
+        state,
+        *run_of(
+            StepStarted("look", 1, True, "", ""),
+            StepDone("look"),
+            StepStarted("write", 1, True, "", ""),
+            RunEnded("unfinished", "stopped", "You stopped the run."),
+            plan=plan,
+        ),
+    )
+    text = export(state, "1", fmt).decode()
+
+    assert ("left out" in text, "not done" in text) == (True, True)
 
 
 # --- html -----------------------------------------------------------------------------------
@@ -420,15 +438,27 @@ def test_a_run_that_there_is_not_is_said(state, words):
     assert "Nothing was run here yet." == caught.value.advice
 
 
-def test_a_report_is_written_privately_and_whole(state, tmp_path):
-    """In the state directory, or where it was asked for."""
-    data = journal_of(state, *run_of())
-    usual = export_to(state, "1", "jsonl")
-    named = export_to(state, "1", "jsonl", Path(tmp_path / "a" / "r.jsonl"))
+def test_a_report_is_written_privately_and_whole_in_every_format(state):
+    """Into the state directory's exports, a run's and a job's."""
+    data = journal_of(state, *run_of(job="2243"))
+    files = (*export_files(state, "1"), *export_job_files(state, "2243"))
 
-    assert (data, data) == (usual.read_bytes(), named.read_bytes())
-    assert state.exports / "run-1.jsonl" == usual
-    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in (usual, named)}
+    assert [file.name for file in files] == [
+        f"{what}.{fmt}" for what in ("run-1", "job-2243") for fmt in FORMATS
+    ]
+    assert {state.exports} == {file.parent for file in files}
+    assert files[0].read_bytes() == data == files[3].read_bytes()
+    assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
+
+
+@pytest.mark.parametrize("job", ["../evil", "", "9"])
+def test_a_job_that_names_no_file_or_is_none_is_not_exported(state, job):
+    """A run may name any job; a file may not be called anything."""
+    journal_of(state, *run_of(job="../evil"))
+
+    with pytest.raises(BadUsage):
+        export_job_files(state, job)
+    assert not list(state.root.parent.rglob("*evil*"))
 
 
 def test_the_report_of_a_repair_holds_its_public_key_and_nothing_of_the_vault(tmp_path):

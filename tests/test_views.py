@@ -47,11 +47,14 @@ from console.journal import Record
 from console.views import (
     LATELY,
     BenchView,
+    Row,
     RunView,
     bench_view,
     clock_of,
+    device_view,
     fold_bench,
     fold_run,
+    matching,
     meanwhile,
     port_order,
     rows,
@@ -220,15 +223,53 @@ def test_the_step_that_goes_on_carries_the_question():
     assert "~" == within.steps[1].mark
 
 
-def test_a_step_that_was_passed_over_is_shown_as_not_needed():
-    """Only once a later one has begun."""
+def test_a_step_that_was_passed_over_is_shown_as_left_out():
+    """Only once a later one has begun; whether the device needed it, the run does not know."""
     view = run(step("look"), StepDone("look"), step("end"))
 
-    assert [("x", ""), ("-", "not needed"), ("~", "")] == [
+    assert [("x", ""), ("-", "left out"), ("~", "")] == [
         (known.mark, known.found) for known in view.plan
     ]
     assert ["x", " ", " "] == [known.mark for known in run(step("look"), StepDone("look")).plan]
     assert [" ", " ", " "] == [known.mark for known in run().plan]
+
+
+@pytest.mark.parametrize(
+    ("words", "ports"),
+    [
+        ("", ["1-1", "1-2"]),
+        ("core", ["1-1", "1-2"]),
+        ("FRONT", ["1-2"]),
+        ("6d75", ["1-1"]),
+        ("1-2", ["1-2"]),
+        ("2243", ["1-1"]),
+        ("core front", ["1-2"]),
+        ("front 2243", []),
+        ("1d50:607f", ["1-1", "1-2"]),
+        ("frontcore", []),
+    ],
+)
+def test_rows_are_found_by_any_of_their_words(words, ports):
+    """Each word in port, label, device, serial or job; case is nothing."""
+    table = (
+        Row("1", "1-1", "", "Core", "DFU", "2243", "-", "", "", True),
+        Row("2", "1-2", "front left", "Core", "DFU", "", "-", "", "", True),
+    )
+    one = DevicePlugged(Device("1-1", "v", "1d50", "607f", "6D75"))
+    two = DevicePlugged(Device("1-2", "v", "1d50", "607f", "AB"))
+    bench = BenchView(devices=(device_view(one, ""), device_view(two, "")))
+
+    assert [row.port for row in matching(table, bench, words)] == ports
+
+
+def test_a_step_that_an_ended_run_never_came_to_is_shown_as_not_done():
+    """Neither as one to come nor as one that was not needed: the run stopped before it."""
+    stopped = RunEnded("unfinished", "stopped", "You stopped the run.")
+    view = run(step("look"), StepDone("look"), step("erase"), stopped)
+    refused = run(stopped)
+
+    assert [("x", ""), ("!", ""), ("-", "not done")] == [(s.mark, s.found) for s in view.plan]
+    assert ["not done"] * 3 == [known.found for known in refused.plan]
 
 
 HANDS = ("Hold MODE.", "Unplug it.", "Plug it in.", "Let go.")

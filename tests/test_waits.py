@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from console.errors import GateClosed
-from console.events import Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
+from console.events import Card, Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
 from console.flow import Flow
 from console.guide import Acts, Guide
 from console.journal import Record
@@ -150,6 +150,94 @@ def test_a_wait_as_a_line_says_what_to_do_and_what_time_the_device_gives():
     ]
 
 
+READER = Device("1-1", "v1", "04e6", "5814", cards=(Card("Reader 00 00", "3b80800101", "", 3),))
+EMPTY = replace(READER, cards=(Card("Reader 00 00", "", "", 4),))
+AGAIN = replace(READER, cards=(Card("Reader 00 00", "3b80800101", "", 5),))
+STRANGE = replace(READER, cards=(Card("Reader 00 00", "3b00", "", 5),))
+AFTER = replace(READER, cards=(Card("Reader 00 00", "3b80800101", "", 7),))
+
+
+class CardBench(Bench):
+    """A bench with a reader; what is in it decides the mode."""
+
+    def __init__(self, comes) -> None:
+        super().__init__({0.0: (READER,)} | comes)
+        self.device = READER
+
+    def mode_of(self, device: Device) -> str:
+        return "card" if any(card.atr for card in device.cards) else ""
+
+
+CARD_HANDS = ("Take the card out.", "Put it in again.")
+
+
+def card_back(bench: Bench) -> Device | None:
+    with bench.guide().expect("card", what="the card") as back:
+        return back.wait(limit=60.0, hands=CARD_HANDS)
+
+
+def test_a_card_leaves_and_comes_back_while_its_reader_stays():
+    """Gone when it is out, back when it is in; the device is then the one with the new card."""
+    bench = CardBench({103.0: (EMPTY,), 106.0: (AGAIN,)})
+
+    assert card_back(bench) == AGAIN
+    assert bench.device == AGAIN
+    assert bench.clock.now == 106.0
+    assert bench.of(DeviceLeft) == [DeviceLeft("1-1", "Reader 00 00")]
+    assert [(e.taken, e.grade) for e in bench.of(DeviceJudged)] == [(True, "port")]
+    assert [said.sentence for said in bench.view.said] == [
+        "The card left Reader 00 00.",
+        "Taken: a card with the same answer to reset is in Reader 00 00 again.",
+    ]
+
+
+def test_hands_that_take_a_card_out_are_ticked_when_it_is_out():
+    """As those that pull a device."""
+    bench = CardBench({103.0: (EMPTY,)})
+    marks = []
+    post = bench.post
+    bench.post = lambda *event: (post(*event), marks.append([h.mark for h in bench.view.checklist]))
+
+    assert card_back(bench) is None
+    assert marks[:2] == [["<", " "], ["x", "<"]]
+
+
+def test_a_card_exchanged_between_two_looks_has_left_all_the_same():
+    """Faster than anybody looked: the count of insertions tells."""
+    bench = CardBench({103.0: (AGAIN,)})
+
+    assert card_back(bench) == AGAIN
+    assert len(bench.of(DeviceLeft)) == 1
+
+
+def test_another_card_is_refused_and_ours_is_still_awaited():
+    """One sentence; then the right one comes."""
+    bench = CardBench({103.0: (EMPTY,), 105.0: (STRANGE,), 110.0: (EMPTY,), 112.0: (AFTER,)})
+
+    assert card_back(bench) == AFTER
+    assert [e.taken for e in bench.of(DeviceJudged)] == [False, True]
+
+
+def test_a_card_that_was_changed_before_the_wait_is_not_back_at_once():
+    """The device as the run knew it may be an older look."""
+    bench = CardBench({0.0: (AGAIN,), 105.0: (EMPTY,), 107.0: (AFTER,)})
+    bench.device = READER
+
+    assert card_back(bench) == AFTER
+    assert bench.clock.now == 107.0
+
+
+def test_a_token_is_not_back_because_its_own_card_was_powered_anew():
+    """Its ids make its mode: only unplugging it is leaving."""
+    token = replace(OURS, cards=(Card("Key 00 00", "3b80800101", "", 1),))
+    powered = replace(OURS, cards=(Card("Key 00 00", "3b80800101", "", 3),))
+    bench = Bench({0.0: (token,), 102.0: (powered,), 110.0: (), 112.0: (BACK,)})
+    bench.device = token
+
+    assert reconnect(bench, bench.guide(), hands=("Pull it out.", "Plug it in.")) == BACK
+    assert [e.card for e in bench.of(DeviceLeft)] == [""]
+
+
 def test_what_was_refused_is_judged_anew_when_the_other_one_is_pulled():
     """Two have come; the technician pulls the one that is not ours."""
     other = replace(OURS, port="1-3", visit="v3")
@@ -178,10 +266,11 @@ def test_the_id_that_the_device_answers_afterwards_proves_it_or_ends_the_run():
         guide.unique("1111")
 
 
-def test_the_three_waits_name_who_acts():
-    """Only leaving it is the device's part."""
+def test_each_kind_of_wait_names_who_acts():
+    """Leaving, and being at work, are the device's part."""
     assert [(acts.value, acts.who) for acts in Acts] == [
         ("touch", "you"),
         ("leave", "device"),
         ("bring", "you"),
+        ("busy", "device"),
     ]

@@ -28,8 +28,9 @@ from console.events import (
     WaitStarted,
     Warned,
 )
+from console.letters import plain
 from console.views import RunView, StepView
-from console.wording import line, plain
+from console.wording import line
 
 DEVICE = Device("1-1", "v", "1d50", "607f", "6D70")
 VIEW = RunView(steps=(StepView("a", "Look", "at once"), StepView("b", "Erase", "")))
@@ -69,6 +70,7 @@ LINES = [
     ),
     (WaitEnded("came back"), "   it came back"),
     (DeviceLeft("1-1"), "   it left port 1-1"),
+    (DeviceLeft("1-1", "Reader 00 00"), "   the card left Reader 00 00"),
     (DeviceJudged("1-1", DEVICE, True, "Same device."), " x Same device."),
     (DeviceJudged("1-2", DEVICE, False, "Not taken."), " ! Not taken."),
     (ArtefactKept("a.pem", "run", "00", 9, "The key."), "   kept: a.pem, 9 bytes. The key."),

@@ -1,7 +1,7 @@
 """What commands say: to standard output, and beside it.
 
 The rule: a reader that went away, or a full disk behind the output, is never a traceback and
-never ends a run.
+never ends a run. Whoever's words they are, no terminal obeys them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
+from console.letters import plain
+
 
 def prepare() -> None:
     """What this terminal's letters cannot show is shown as an escape."""
@@ -25,7 +27,7 @@ def prepare() -> None:
 def say(*lines: str) -> None:
     """Print lines to standard output, at once."""
     for text in lines:
-        print(text, flush=True)  # noqa: T201 - the command's output
+        print(plain(text), flush=True)  # noqa: T201 - the command's output
 
 
 def say_json(value: object) -> None:
@@ -37,7 +39,7 @@ def complain(*lines: str) -> None:
     for text in lines:
         if text and sys.stderr is not None:
             with suppress(OSError):
-                print(text, file=sys.stderr, flush=True)  # noqa: T201 - beside the output
+                print(plain(text), file=sys.stderr, flush=True)  # noqa: T201 - beside the output
 
 
 def fall_silent() -> None:

@@ -126,11 +126,14 @@ class PcscCard:
     def _name(self) -> str:
         """As PC/SC knows the reader: what we show of a name may have been made printable."""
         assert self._context is not None
-        names = (name for name in self._context.names() if printable(name) == self._reader)
-        found = next(names, None)
-        if found is None:
+        names = [name for name in self._context.names() if printable(name) == self._reader]
+        if not names:
             raise Unplugged(f"The reader {self._reader} was unplugged.")
-        return found
+        if len(names) > 1:
+            raise NotPermitted(
+                f"{len(names)} readers are called {self._reader}.", "Leave only one plugged in."
+            )
+        return names[0]
 
     def _state(self) -> int:
         assert self._context is not None

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from console.events import Device
+from console.events import Card, Device
+from console.letters import telling
 
 HANDS = 2.0
 """Seconds within which hands cannot pull two devices and plug one in where the other was."""
@@ -38,7 +39,8 @@ class Expectation:
 
     `left` is the device that leaves (None: it was not shown). `others` is everything else that
     was there when the wait was armed, none of which can be the one that comes. `unique` is an
-    id that only this device has. In a guest, a port is only what the host made of it.
+    id that only this device has. In a guest, a port is only what the host made of it. `was` is
+    the mode in which it leaves; `card` is what may leave alone, where a card makes that mode.
     """
 
     port: str
@@ -47,6 +49,8 @@ class Expectation:
     others: tuple[Device, ...] = ()
     unique: str = ""
     guest: bool = False
+    was: str = ""
+    card: Card | None = None
 
     @property
     def visit(self) -> str:
@@ -54,8 +58,8 @@ class Expectation:
 
     @property
     def serial(self) -> str:
-        """Our serial, unless another device on the bench says the same one."""
-        ours = self.left.serial if self.left else ""
+        """Our serial, unless another device on the bench says the same one, or none can read it."""
+        ours = telling(self.left.serial) if self.left else ""
         return "" if any(other.serial == ours for other in self.others) else ours
 
 
@@ -63,12 +67,14 @@ class Expectation:
 class Company:
     """Those of its family that were elsewhere while ours was still there.
 
-    `at` is when all of them and ours were last seen in their places.
+    `at` is when all of them and ours were last seen in their places. `card_out` says that our
+    reader was seen without a card.
     """
 
     visits: frozenset[str] = field(default_factory=frozenset)
     at: float = -HANDS
     gone: bool = False
+    card_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,13 @@ class Scene:
 
     def here(self, visit: str) -> bool:
         return any(device.visit == visit for device in self.present)
+
+    def slot(self, expected: Expectation) -> Card | None:
+        """The slot that our card was in, as it is now; None while PC/SC does not tell of it."""
+        ours = expected.card
+        readers = (device for device in self.present if device.visit == expected.visit)
+        cards = (card for reader in readers for card in reader.cards)
+        return next((card for card in cards if ours and card.reader == ours.reader), None)
 
     @property
     def stayed(self) -> bool:
@@ -108,6 +121,9 @@ class Judgement:
 
 def accompany(before: Company, expected: Expectation, scene: Scene) -> Company:
     """The company after one more look; it is settled once ours has been seen gone."""
+    slot = scene.slot(expected)
+    if slot is not None and not (slot.atr or slot.state):
+        before = replace(before, card_out=True)
     if before.gone or not scene.here(expected.visit):
         return replace(before, gone=True)
     kin = {device.visit for device in scene.present if scene.mode(device)}
@@ -130,7 +146,7 @@ def judge(expected: Expectation, came: Device, scene: Scene) -> Judgement | None
     known = _by_what_it_says(expected, came, mode)
     if known is not None:
         return known
-    if expected.port and not _in_our_socket(expected, came):
+    if expected.port and not in_our_socket(expected, came):
         return _elsewhere(expected, came, mode)
     if mode not in expected.modes:
         return _unexpected(expected, came, mode)
@@ -181,7 +197,7 @@ def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgemen
         return _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
     # Only the same ids make different serials a no: an application and its bootloader may each
     # write their own form of it.
-    if expected.left is None or not _same_kind(expected.left, came):
+    if expected.left is None or not same_kind(expected.left, came):
         return None
     if came.serial == expected.left.serial:
         return None
@@ -191,7 +207,7 @@ def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgemen
 def _sure(expected: Expectation, came: Device, proof: str, grade: Grade) -> Judgement:
     if came.port == expected.port or not expected.port:
         return Judgement(True, f"Same device, because {proof} came back.", grade)
-    if _in_our_socket(expected, came):
+    if in_our_socket(expected, came):
         why = f"port {came.port} is the other half of our socket (USB 2 and 3)"
         return Judgement(True, f"Same device, because {proof} came back; {why}.", grade)
     if expected.guest:
@@ -206,7 +222,7 @@ def _sure(expected: Expectation, came: Device, proof: str, grade: Grade) -> Judg
 
 def _another_serial(expected: Expectation, came: Device) -> Judgement | None:
     ours = expected.left.serial if expected.left else ""
-    away = bool(expected.port) and not _in_our_socket(expected, came)
+    away = bool(expected.port) and not in_our_socket(expected, came)
     if away and not came.serial:
         return None
     if away:
@@ -226,7 +242,8 @@ def _another_serial(expected: Expectation, came: Device) -> Judgement | None:
 # --- port -------------------------------------------------------------------------------------
 
 
-def _in_our_socket(expected: Expectation, came: Device) -> bool:
+def in_our_socket(expected: Expectation, came: Device) -> bool:
+    """Is it in our port, or in the other half of the same socket?"""
     if came.port == expected.port:
         return True
     sibling = expected.left.sibling if expected.left else ""
@@ -300,17 +317,18 @@ def _rival(expected: Expectation, came: Device, scene: Scene) -> Device | None:
 
 def _another_speed(expected: Expectation, came: Device) -> bool:
     left = expected.left
-    if left is None or not _same_kind(left, came):
+    if left is None or not same_kind(left, came):
         return False
     return bool(left.speed and came.speed) and left.speed != came.speed
 
 
 def _by_being_alone(expected: Expectation, came: Device, scene: Scene) -> Judgement:
-    kin = (other for other in scene.present if _same_kind(other, came))
+    kin = (other for other in scene.present if same_kind(other, came))
     if sum(not _was_there(expected, other) for other in kin) > 1:
         return Judgement(False, "Not taken: two of its kind are here. Pull the other one.")
     return Judgement(True, "Taken: it is the only one of its kind that came.", Grade.ONLY)
 
 
-def _same_kind(one: Device, other: Device) -> bool:
+def same_kind(one: Device, other: Device) -> bool:
+    """Have both the same ids?"""
     return (one.vid, one.pid) == (other.vid, other.pid)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.events import Device, Node
+from console.letters import LEFT_OUT, REPLACED, harmless
 
 SYSFS = Path("/sys")
 NO_USB = "This machine has no USB that its kernel knows of: nothing plugged in can be seen."
@@ -26,8 +27,9 @@ IDENTITY = {"busnum", "devnum", "idVendor", "idProduct"}
 SPEEDS = {"1.5": "low", "12": "full", "480": "high", "5000": "super"}
 HUB = "09"
 SIBLING = "sibling"
-LONGEST_TEXT = 126
-"""Characters that a USB string descriptor can carry (USB 2.0, 9.6.7)."""
+LONGEST_TEXT = 127
+"""Letters that a USB string descriptor can carry (USB 2.0, 9.6.7); a reader's name has as many
+(pcsc-lite, MAX_READERNAME with its end)."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,10 @@ def _port_order(port: str) -> tuple[int, ...]:
 def printable(text: str) -> str:
     """A device's own text, cut, with everything replaced that a terminal might obey.
 
-    That includes marks that turn the direction of writing: they are not printable either.
+    Nothing is left out without a trace: two serials that differ never read as the same whole one.
     """
-    cut = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}\N{HORIZONTAL ELLIPSIS}"
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in cut)
+    cut = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}{REPLACED}"
+    return harmless("".join(REPLACED if sign in LEFT_OUT else sign for sign in cut))
 
 
 # --- one look at this machine ---------------------------------------------------------------

@@ -122,13 +122,15 @@ class Unit:
 class Scenario:
     """A named practice bench; `about` is one sentence for the technician.
 
-    In a port of `bad_ports` nothing enumerates: each attempt ends in this errno.
+    In a port of `bad_ports` nothing enumerates: each attempt ends in this errno. `gpg` is the
+    version that the machine of the story has, where that is part of it.
     """
 
     name: str
     about: str
     units: tuple[Unit, ...]
     bad_ports: Mapping[str, int] = field(default_factory=dict)
+    gpg: str = ""
 
 
 # --- descriptors (USB 2.0, 9.6) -----------------------------------------------------------

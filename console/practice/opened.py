@@ -22,7 +22,9 @@ T = TypeVar("T")
 WRITE_PATIENCE = 5.0
 """Seconds until a device that takes nothing has failed, for the kernel and for pyserial."""
 MUTE_AFTER = 3.0
-"""Seconds that a reader's driver gives a card which does not ask for more time (libccid)."""
+"""Seconds that a reader and its driver give a card which does not ask for more time."""
+NOT_TRANSACTED = "80100016"
+"""SCARD_E_NOT_TRANSACTED: PC/SC tells a mute card and a failed transfer as the same."""
 STATUS_WORD = 2
 SET_LINE_CODING, SET_CONTROL_LINE_STATE, SET_REPORT, OUTPUT = 0x20, 0x22, 0x09, 0x02
 DTR_AND_RTS = 3
@@ -172,12 +174,11 @@ class Opened:
     # --- cards ------------------------------------------------------------------------------
 
     def transmit(self, apdu: bytes) -> bytes:
-        """The card's answer, however long it works. Raises Silent only for one that is mute."""
+        """The card's answer, however long it works."""
         with self._board.exchange(self.port):
             longest = self._with_card(lambda slot, _: slot.longest)
             if len(apdu) > longest or len(apdu) < 4:
-                sentence = f"The reader {self._reader} takes no command of {len(apdu)} bytes."
-                raise Garbled(sentence)
+                raise Garbled(f"The wire to the card in {self._reader} failed ({NOT_TRANSACTED}).")
             answer = self._answer(apdu)
         if len(answer) < STATUS_WORD:
             raise Garbled(f"The card in {self._reader} sent no status.")
@@ -196,7 +197,7 @@ class Opened:
             mute = self._with_card(lambda _, card: doing(card) is Doing.MUTE)
             silent = silent + SLICE if mute else 0.0
             if answer is None and silent > MUTE_AFTER:
-                raise Silent(f"The card in {self._reader} does not answer.", waited=silent)
+                raise Garbled(f"The wire to the card in {self._reader} failed ({NOT_TRANSACTED}).")
         return answer
 
     def _with_card(self, act: Callable[[Slot, SimulatedCard], T]) -> T:

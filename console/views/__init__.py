@@ -14,6 +14,7 @@ from console.views.bench import (
     bench_view,
     device_view,
     fold_bench,
+    matching,
     port_order,
     rows,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "fold_job",
     "fold_run",
     "job_view",
+    "matching",
     "meanwhile",
     "port_order",
     "rows",

@@ -300,6 +300,20 @@ def rows(bench: BenchView, runs: Mapping[str, RunView]) -> tuple[Row, ...]:
     return (*table, *(_absent_row(number, run) for number, run in absent))
 
 
+def matching(table: Iterable[Row], bench: BenchView, words: str) -> tuple[Row, ...]:
+    """The rows that have every one of the words in their port, label, device, serial or job."""
+    wanted = words.casefold().split()
+    told = ((row, _told(row, bench.at_port(row.port))) for row in table)
+    return tuple(row for row, text in told if all(word in text for word in wanted))
+
+
+def _told(row: Row, device: DeviceView | None) -> str:
+    facts = [row.port, row.label, row.name, row.job]
+    if device is not None:
+        facts += [device.serial, device.maker, device.product, f"{device.vid}:{device.pid}"]
+    return "\n".join(facts).casefold()
+
+
 def _absent_row(number: int, run: RunView) -> Row:
     mark, what = _next_of_run(run)
     shown = str(number) if number < 10 else ""

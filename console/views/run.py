@@ -29,10 +29,18 @@ from console.events import (
 )
 from console.journal import Record
 
+LEFT_OUT = "left out"
+"""What is said of a step that the run went past."""
+NOT_DONE = "not done"
+"""What is said of a step that the run ended before."""
+
 
 @dataclass(frozen=True)
 class StepView:
-    """One line of the plan. `mark` is " " to come, "~" going on, "?" asks, "x" done, "!" failed."""
+    """One line of the plan.
+
+    `mark` is " " to come, "~" going on, "?" asks, "x" done, "!" failed, "-" not done.
+    """
 
     id: str
     title: str
@@ -185,19 +193,21 @@ class RunView:
 
     @property
     def plan(self) -> tuple[StepView, ...]:
-        """The steps as shown: "?" on the one that a question holds up, "-" on those left out."""
+        """The steps as shown: "?" on the one that a question holds up, "-" on those not done."""
         last = max((at for at, step in enumerate(self.steps) if step.mark != " "), default=-1)
         going = self.current
         held = going.id if going is not None and going.mark == "~" else self._id_after(last)
         asking = held if self.question is not None and last >= 0 else ""
         return tuple(
-            replace(step, mark="?")
-            if step.id == asking
-            else replace(step, mark="-", found="not needed")
-            if at < last and step.mark == " "
-            else step
+            replace(step, mark="?") if step.id == asking else self._told(step, passed=at < last)
             for at, step in enumerate(self.steps)
         )
+
+    def _told(self, step: StepView, passed: bool) -> StepView:
+        """A step that never began says so once it will not: its device may well have needed it."""
+        if step.mark != " " or not (passed or self.ended):
+            return step
+        return replace(step, mark="-", found=LEFT_OUT if passed else NOT_DONE)
 
     def _id_after(self, at: int) -> str:
         return self.steps[at + 1].id if at + 1 < len(self.steps) else ""
@@ -302,9 +312,10 @@ def _fold_said(view: RunView, record: Record) -> RunView:
             return _say(view, record, "warned", sentence, advice)
         case Noted(text, by):
             return _say(view, record, "noted", f"{by}: {text}" if by else text)
-        case DeviceLeft(port):
+        case DeviceLeft(port, card):
             left = replace(view, left=True, came_mono=None)
-            return _say(left, record, "judged", f"It left port {port}.") if port else left
+            words = f"The card left {card}." if card else f"It left port {port}."
+            return _say(left, record, "judged", words) if port else left
         case DeviceJudged() as event:
             view = _say(view, record, "judged" if event.taken else "not taken", event.why)
             return _came(_taken(view, event.device), record.mono) if event.taken else view
@@ -388,7 +399,7 @@ def _mark(view: RunView, step: str, **changes: str | float) -> RunView:
 
 
 def _is_a_pull(hand: str) -> bool:
-    return any(word in hand.lower() for word in ("pull", "unplug"))
+    return any(words in hand.lower() for words in ("pull", "unplug", "take the card out"))
 
 
 def meanwhile(view: RunView, since: str, until: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from tests.harness import Workshop, workshop
 
 SLOT = 0x2000
 ERASE = b"\x41"
+PARTICLE = next(family for family in found() if family.name == "particle")
 NAMED_STATES = {verdict.value for verdict in Verdict}
 
 
@@ -175,7 +176,7 @@ def test_an_unattended_run_without_consent_ends_unanswered_and_untouched(tmp_pat
         assert before == slot_of(shop)
 
 
-@pytest.mark.parametrize("step", [step.id for step in found()[0].flow("rekey").plan])
+@pytest.mark.parametrize("step", [step.id for step in PARTICLE.flow("rekey").plan])
 def test_a_stop_asked_for_in_any_step_ends_at_a_safe_point(tmp_path, step):
     """In the one-way stretch the run goes on to its read-back; elsewhere it stops at once."""
     with workshop(tmp_path, "core-app") as shop:

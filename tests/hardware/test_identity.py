@@ -63,6 +63,18 @@ CASES = {
         (),
         (True, Grade.UNIQUE, "Same device, because its id abcd came back."),
     ),
+    "a serial that nobody can read proves nothing: only its port does": (
+        expecting(replace(OURS, serial="\ufffd\ufffd")),
+        device("1-1", "v2", serial="\ufffd\ufffd"),
+        (),
+        (True, Grade.PORT, "Same device, because it came on the same port in the mode awaited."),
+    ),
+    "a serial that nobody can read, in another port": (
+        expecting(replace(OURS, serial="\ufffd\ufffd")),
+        device("1-3", "v2", serial="\ufffd\ufffd"),
+        (),
+        (False, Grade.NOT, "Not taken: one came on port 1-3, ours belongs to port 1-1."),
+    ),
     "another serial": (
         expecting(SERIAL),
         device("1-1", "v2", serial="B2"),

@@ -7,9 +7,10 @@ import struct
 import pytest
 
 from console.codec import from_json, to_json
+from console.errors import NotPermitted
 from console.events import Card, Device, DeviceChanged, Node
 from console.families import Family, Mode
-from console.hardware.card import held_by, meaning, users_of_pcsc
+from console.hardware.card import PcscCard, held_by, meaning, users_of_pcsc
 from console.hardware.readers import (
     MUTE,
     MUTE_WORDS,
@@ -21,6 +22,7 @@ from console.hardware.readers import (
     usb_of_channel,
 )
 from console.hardware.sightings import Sighting, group
+from tests.hostile.texts import TEXTS, must_be_harmless
 
 ATR = bytes.fromhex("3b80800101")
 
@@ -126,16 +128,10 @@ def test_a_card_in_any_reader_is_recognised_by_its_atr_and_a_device_may_be_of_tw
 
 # --- bad input --------------------------------------------------------------------------------
 
-HOSTILE = (
-    "\x1b[2J\x1b]0;owned\x07",
-    "\N{RIGHT-TO-LEFT OVERRIDE}cod.exe",
-    "a\r\nb\x00c\x9b31m",
-    "x" * 4096,
-    "\N{LINE SEPARATOR}\N{ZERO WIDTH SPACE}\ud800",
-)
+HOSTILE = {**TEXTS, "4 kB": "x" * 4096, "4 kB of marks": "\u0301" * 2048}
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_names_never_reach_a_device_unescaped(text):
     """Descriptors and reader names alike."""
     facts = {"busnum": "1", "devnum": "4", "idVendor": "20a0", "idProduct": "42b2"}
@@ -148,7 +144,32 @@ def test_hostile_names_never_reach_a_device_unescaped(text):
     shown += [card.reader for d in stray for card in d.cards]
     shown += [node.path for d in stray for node in d.nodes]
 
-    assert all(word.isprintable() and len(word) < 500 for word in shown)
+    for word in shown:
+        must_be_harmless(word, kept="")
+        assert len(word) < 500
+
+
+class Names:
+    """A context that knows these readers."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def names(self) -> tuple[str, ...]:
+        return self._names
+
+
+def test_a_reader_is_found_by_its_printable_name_only_if_no_other_reads_the_same():
+    """In doubt no card is opened."""
+    line = object.__new__(PcscCard)
+    line._reader = "Key \ufffd 00 00"
+    line._context = Names("Other 00 00", "Key \x01 00 00")
+
+    assert line._name() == "Key \x01 00 00"
+
+    line._context = Names("Key \x02 00 00", "Key \x01 00 00")
+    with pytest.raises(NotPermitted, match="2 readers are called"):
+        line._name()
 
 
 # --- what PC/SC's results mean ----------------------------------------------------------------

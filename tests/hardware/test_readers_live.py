@@ -10,13 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from console.bench import Bench
 from console.clock import MachineClock
 from console.errors import NotPermitted, Refused, Unplugged
+from console.events import Device, DeviceJudged, Verdict
+from console.families import Family, Mode
+from console.flow import Flow, Outcome, Step
+from console.guide import Guide
 from console.hardware import pcsc
 from console.hardware.card import PcscCard
 from console.hardware.lines import Traced
 from console.hardware.machine import MachineBus
 from console.hardware.readers import join
+from console.history import view_of
+from console.journal import replay
+from console.run import Request
+from console.state import State
+from console.views import RunView
 from tests.hardware.stack import ATR, LEAVE, OTHER_ATR, Stack
 
 LIMIT = 20.0
@@ -275,6 +285,125 @@ def test_one_look_without_watching_shows_the_same(inserted):
     (first, second) = MachineBus(scan=lambda: ()).scan()
 
     assert (first.cards[0].atr, second.cards[0].atr) == (ATR, "")
+
+
+# --- a run that waits for a card -----------------------------------------------------------------
+
+WAIT = Step("again", "Take the card out and put it in")
+
+
+def reinsert(guide: Guide) -> Outcome:
+    """Wait for the card; then the wire to it must work."""
+
+    def wait() -> bool:
+        with guide.expect("card", what="the card") as back:
+            came = back.wait(limit=LIMIT, hands=("Take the card out.", "Put it in again."))
+        if came is not None:
+            with guide.card() as line:
+                assert line.transmit(bytes.fromhex("00a4040000")) == b"\x90\x00"
+        return came is not None
+
+    came = guide.step(WAIT, wait)
+    return Outcome(Verdict.REPAIRED if came else Verdict.UNFINISHED, "It came." if came else "No.")
+
+
+def has_card(device: Device) -> bool:
+    return any(card.atr for card in device.cards)
+
+
+CARDS = Family(
+    "cards",
+    "Cards",
+    (Mode("card", "", "", "A card", "card", when=has_card),),
+    (Flow("reinsert", "Put it in again", "", (WAIT,), reinsert),),
+)
+
+
+class Waiting:
+    """A bench over the machine's own readers, with a run that waits for its card."""
+
+    def __init__(self, root: Path, stack: Stack) -> None:
+        self.do = stack.do
+        self.state = State(root / "state")
+        self.state.prepare()
+        bus = MachineBus(scan=lambda: (), state=lambda: "")
+        self.bench = Bench(self.state, bus, MachineClock(), (CARDS,))
+        self._told: queue.Queue[dict] = queue.Queue()
+        self.bench.start()
+        self.bench.listen(self._told.put)
+        self.run = self.bench.open_run(Request("cards.reinsert", self._port(), attended=True))
+        self.until(lambda view: view.wait)
+
+    def _port(self) -> str:
+        return next(device.port for device in self.bench.present() if has_card(device))
+
+    @property
+    def view(self) -> RunView:
+        return view_of(self.state, self.run)
+
+    def until(self, holds) -> RunView:
+        while not holds(self.view):
+            self._told.get(timeout=LIMIT)
+        return self.view
+
+    def remove(self, slot: int) -> None:
+        """Take it out, and wait until the reader says so: its driver looks now and then."""
+        self.do("remove", slot)
+        self.until(lambda _: not has_card(self.bench.present()[slot]))
+
+
+@pytest.fixture
+def waiting(inserted, tmp_path):
+    """The run has armed its wait; the card is still in."""
+    made = Waiting(tmp_path, inserted)
+    yield made
+    made.until(lambda view: view.ended)
+    made.bench.stop("test over")
+
+
+def sentences(view: RunView) -> list[str]:
+    return [said.sentence for said in view.said]
+
+
+def test_a_run_waits_for_a_card_that_is_taken_out_and_put_in_again(waiting):
+    """The reader stays all the time; afterwards the card's own wire is opened."""
+    waiting.do("remove", 0)
+    waiting.until(lambda view: "The card left Virtual PCD 00 00." in sentences(view))
+    assert waiting.view.ended is None
+
+    waiting.do("insert", 0, ATR)
+    view = waiting.until(lambda view: view.ended)
+
+    assert view.verdict == "repaired"
+    assert sentences(view)[-1] == (
+        "Taken: a card with the same answer to reset is in Virtual PCD 00 00 again."
+    )
+
+
+def test_a_run_that_waits_refuses_another_card_and_takes_its_own(waiting):
+    """In the same reader, then in the other slot, then where it belongs."""
+    waiting.remove(0)
+    waiting.do("insert", 0, OTHER_ATR)
+    waiting.until(lambda view: any("another card is in" in words for words in sentences(view)))
+
+    waiting.remove(0)
+    waiting.do("insert", 1, ATR)
+    waiting.until(lambda view: any("a card came into" in words for words in sentences(view)))
+
+    waiting.remove(1)
+    waiting.do("insert", 0, ATR)
+    view = waiting.until(lambda view: view.ended)
+
+    assert view.verdict == "repaired"
+    assert [event.taken for event in judgements(waiting)] == [False, False, True]
+
+
+def judgements(waiting: Waiting) -> list[DeviceJudged]:
+    records = replay(waiting.state.journal(waiting.run)).records
+    return [record.event for record in records if isinstance(record.event, DeviceJudged)]
+
+
+# --- watching costs nothing -----------------------------------------------------------------------
 
 
 def wakes() -> int:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from console.events import Node
-from console.hardware.sightings import NO_USB, Sighting, bus_state, group, look, printable, visit_at
+from console.hardware.sightings import (
+    LONGEST_TEXT,
+    NO_USB,
+    Sighting,
+    bus_state,
+    group,
+    look,
+    printable,
+    visit_at,
+)
 
 HUB = {"busnum": "1", "idVendor": "1d6b", "idProduct": "0002", "bDeviceClass": "09"}
 CORE = {
@@ -129,6 +138,12 @@ def test_devices_are_ordered_by_port_as_numbers():
 def test_what_a_terminal_would_obey_is_replaced():
     """A descriptor's text is written by strangers."""
     assert printable("Core\x1b[2J\n\x9b\u202eok\u00e9") == "Core\ufffd[2J\ufffd\ufffd\ufffdok\u00e9"
+
+
+def test_two_serials_that_differ_never_read_as_the_same_whole_one():
+    """What is only left out elsewhere leaves a trace in what names a unit."""
+    assert printable("A1\ufe0f") == "A1\ufffd"
+    assert printable("A" * 200 + "1") == "A" * LONGEST_TEXT + "\ufffd"
 
 
 @pytest.mark.parametrize(

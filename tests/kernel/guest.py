@@ -3,7 +3,8 @@
 The rule: what each check found is written to the results folder at once, so that a guest that
 dies still tells how far it came.
 
-    guest.py RESULTS [WORD]     WORD: only the checks with it in their names, and the first
+    guest.py RESULTS [WORD]     WORD: only the checks with it in their names, and the first;
+                                several with commas between them
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pathlib import Path
 from bus_checks import BUS_CHECKS
 from core_checks import CORE_CHECKS
 from table import Table
+from wire_checks import WIRE_CHECKS
 
-CHECKS = BUS_CHECKS + CORE_CHECKS
+CHECKS = BUS_CHECKS + CORE_CHECKS + WIRE_CHECKS
 
 
 def name_of(check) -> str:
@@ -27,7 +29,8 @@ def name_of(check) -> str:
 
 
 def chosen(word: str):
-    return (CHECKS[0], *(check for check in CHECKS[1:] if word in name_of(check)))
+    words = word.split(",")
+    return (CHECKS[0], *(c for c in CHECKS[1:] if any(each in name_of(c) for each in words)))
 
 
 def perform(check, table: Table) -> dict[str, object]:

@@ -9,6 +9,7 @@ from console.hardware.simulated import (
     Away,
     Descriptors,
     Hang,
+    OnlyControl,
     Setup,
     Stall,
     StandardRequests,
@@ -21,7 +22,7 @@ from console.hardware.simulated import (
 MEMORY, STALL, HANG, RESTART, LEAVE = 1, 2, 3, 4, 5
 
 
-class Tiny:
+class Tiny(OnlyControl):
     """Vendor requests: remember bytes, stall, hang, leave and be back, leave."""
 
     def __init__(self, serial: str) -> None:

@@ -2,7 +2,8 @@
 
 The rule: it knows USB/IP and nothing of any device. Closing the connection is unplugging; the
 transfers of one endpoint are answered in order; one that hangs is answered by nobody until the
-kernel unlinks it. It listens on loopback only.
+kernel unlinks it, and so is one that waits for a device with nothing to say. No loop is busy: a
+device is asked again when something has happened to it. It listens on loopback only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import queue
 import socket
 import struct
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -30,7 +33,10 @@ UNLINKED = struct.Struct(">i24x")
 FACTS = struct.Struct(">256s32sIIIHHHBBBBBB")
 
 EPIPE, ECONNRESET = -32, -104
+WAITS = "waits"
 LOW, FULL, HIGH, SUPER = 1, 2, 3, 5
+SLICE = 0.05
+"""Seconds that a device works before it notices that it was pulled or touched."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,49 @@ Pull = Callable[[Transfer], bool]
 """Is the plug pulled before this transfer reaches the device?"""
 
 
+class PowerLost(Exception):
+    """The device was pulled while it worked."""
+
+
+class Power:
+    """A device's own time, to be made with: a pull ends it, a gentle press comes into it."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self.presses: deque[Callable[[], None]] = deque()
+
+    def pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self.lost:
+                raise PowerLost
+            time.sleep(min(SLICE, left))
+            self.take_presses()
+
+    def take_presses(self) -> None:
+        """By whoever has the device's lock."""
+        while self.presses:
+            self.presses.popleft()()
+
+
+class Happenings:
+    """Counts what has happened to a device, for those who wait for something to happen."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._changed = threading.Condition()
+
+    def tell(self) -> None:
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+
+    def after(self, count: int) -> None:
+        """Wait until more than that has happened."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.count != count)
+
+
 @dataclass
 class Export:
     """One simulated device under its bus id, and the kernel that has it, if any."""
@@ -67,12 +116,17 @@ class Export:
     control: list[Setup] = field(default_factory=list)
     """Every control transfer that reached the device."""
     lock: threading.RLock = field(default_factory=threading.RLock)
+    power: Power = field(default_factory=Power)
+    happenings: Happenings = field(default_factory=Happenings)
+    asked: int = 0
+    """How often it was asked for what it has to say on an IN endpoint."""
     _noticed: Away | None = None
 
     def plug(self, connection: socket.socket) -> bool:
         """Give it power, unless it has; is it on the bus then, and nobody's yet?"""
         with self.lock:
             if self.device.away is not None and self.device.away.seconds is None:
+                self.power.lost = False
                 self.device.power_on()
             if self.device.away is not None or self.connection is not None:
                 return False
@@ -81,14 +135,36 @@ class Export:
 
     def unplug(self) -> None:
         """The plug is pulled: the device loses its power, the kernel its device."""
+        self.power.lost = True
         with self.lock:
             self.device.away = Away(None)
             self.look()
 
     def press(self, buttons: str) -> None:
-        with self.lock:
+        if buttons in getattr(self.device, "gentle", ()):
+            self._press_gently(buttons)
+        else:
+            with self.lock:
+                self.device.press(buttons)
+                self.look()
+        self.happenings.tell()
+
+    def _press_gently(self, buttons: str) -> None:
+        """Also while the device works."""
+        done = threading.Event()
+
+        def press() -> None:
             self.device.press(buttons)
-            self.look()
+            done.set()
+
+        self.power.presses.append(press)
+        while not done.is_set():
+            if self.lock.acquire(timeout=SLICE):
+                try:
+                    self.power.take_presses()
+                    self.look()
+                finally:
+                    self.lock.release()
 
     def look(self) -> None:
         """Has it left the bus? Then the wire ends, and a device that resets itself will be back."""
@@ -104,6 +180,7 @@ class Export:
 
     def let_go(self) -> None:
         """The wire has ended; if the device did not leave, it was unplugged."""
+        self.power.lost = self.device.away is None or self.power.lost
         with self.lock:
             self.connection = None
             if self.device.away is None:
@@ -114,6 +191,7 @@ class Export:
         with self.lock:
             if self.device.away is not away:
                 return
+            self.power.lost = False
             self.device.power_on()
             shows = self.device.away is None
         if shows and self.back is not None:
@@ -135,11 +213,16 @@ class Server:
         device: SimulatedUsb,
         speed: int = 0,
         back: Callable[[], None] | None = None,
+        power: Power | None = None,
     ) -> Export:
-        """Offer a device. `back` is called when it has come back by itself, to plug it in again."""
+        """Offer a device. `back` is called when it has come back by itself, to plug it in again.
+
+        `power` is whose pause it was made with.
+        """
         number = len(self.exports) + 1
         facts = device.descriptors().device
         offer = Export(busid, device, number, speed or _speed(facts), back)
+        offer.power = power or offer.power
         self.exports[busid] = offer
         return offer
 
@@ -196,6 +279,7 @@ class Attached:
         self._sending = threading.Lock()
         self._open: set[int] = set()
         self._endpoints: dict[int, queue.Queue[Transfer | None]] = {}
+        self._ended = False
 
     def serve(self) -> None:
         try:
@@ -204,6 +288,8 @@ class Attached:
         except OSError:
             pass
         finally:
+            self._ended = True
+            self._export.happenings.tell()
             for transfers in list(self._endpoints.values()):
                 transfers.put(None)
 
@@ -239,6 +325,7 @@ class Attached:
             self._connection.sendall(
                 BASIC.pack(RET_UNLINK, seqnum, 0, 0, 0) + UNLINKED.pack(status)
             )
+        self._export.happenings.tell()
 
     def _work(self, address: int) -> None:
         transfers = self._endpoints[address]
@@ -250,32 +337,44 @@ class Attached:
 
     def _perform(self, transfer: Transfer) -> None:
         export = self._export
-        with export.lock:
-            if export.pull is not None and export.pull(transfer):
-                export.unplug()
+        while not self._ended:
+            before = export.happenings.count
+            with export.lock:
+                if export.pull is not None and export.pull(transfer):
+                    export.unplug()
+                    return
+                answer = self._ask(transfer)
+                if isinstance(answer, tuple):
+                    self._answer(transfer, *answer)
+                export.look()
+            if answer is not WAITS:
+                export.happenings.tell()
                 return
-            answer = self._ask(transfer)
-            if answer is not None:
-                self._answer(transfer, *answer)
-            export.look()
+            export.happenings.after(before)
 
-    def _ask(self, transfer: Transfer) -> tuple[int, bytes] | None:
-        """(status, data) of this transfer; None for no answer.
-
-        Only endpoint 0 is simulated yet: the others have nothing to say and take everything.
-        """
+    def _ask(self, transfer: Transfer) -> tuple[int, bytes] | str | None:
+        """(status, data) of this transfer; None for no answer ever, WAITS for none yet."""
         if transfer.seqnum not in self._open:
             return None
-        if transfer.endpoint != 0:
-            return None if transfer.direction == IN else (0, b"")
         try:
-            self._export.control.append(transfer.request)
-            answer = self._export.device.control(transfer.request, transfer.data)
-            return 0, answer[: transfer.length]
+            return self._asked(transfer)
         except Stall:
             return EPIPE, b""
-        except Hang:
+        except (Hang, PowerLost):
             return None
+
+    def _asked(self, transfer: Transfer) -> tuple[int, bytes] | str:
+        export = self._export
+        if transfer.endpoint == 0:
+            export.control.append(transfer.request)
+            answer = export.device.control(transfer.request, transfer.data)
+            return 0, answer[: transfer.length]
+        if transfer.direction != IN:
+            export.device.send(transfer.endpoint, transfer.data)
+            return 0, b""
+        export.asked += 1
+        said = export.device.receive(0x80 | transfer.endpoint, transfer.length)
+        return WAITS if said is None else (0, said)
 
     def _answer(self, transfer: Transfer, status: int, data: bytes) -> None:
         if transfer.direction == IN:

@@ -15,6 +15,7 @@ from console.bench import Bench
 from console.cards import absent_card, card
 from console.events import Device, Event, Node
 from console.families import found
+from console.jobs import scp_line
 from console.journal import Record
 from console.picture import Picture
 from console.run import Request
@@ -64,6 +65,8 @@ class BenchFeed:
             host="repair-2",
             practice=self.state.practice,
             away=self.away,
+            jobs=picture.jobs,
+            sends={job: scp_line(self.state, job, self.by, "repair-2") for job in picture.jobs},
         )
 
     def _card(self, port: str) -> dict[str, Any]:

@@ -87,6 +87,97 @@ async def test_the_same_again_says_what_it_will_ask_and_starts_at_the_second_tim
         assert [do for do, _ in feed.asked] == ["run", "run"]
 
 
+async def test_the_same_again_and_the_export_know_runs_of_before_this_screen(tmp_path):
+    """The journals remember what no screen saw; another port has none of its own."""
+    with workshop(tmp_path, "core-healthy") as bench:
+        bench.run("particle.check")
+        feed = BenchFeed(bench.bench, bench.state)
+        async with Replug(feed).run_test(size=(80, 24)) as pilot:
+            await sees(pilot, "Spark Core")
+            assert not feed.snapshot().runs
+            await pilot.press("e")
+            await sees(pilot, "Exported: run-1.jsonl")
+            await pilot.press("full_stop")
+            await sees(pilot, "Check the keys again on port 1-1, job 2243? It asks nothing.")
+            bench.bus.pull("1-1")
+            await sees(pilot, "AWAY since")
+            await pilot.press("full_stop")
+            await sees(pilot, "Nothing sits in this port that could be done again.")
+        feed.end()
+
+
+async def test_find_keeps_the_rows_that_have_the_letters(tmp_path):
+    """With each letter; Enter keeps them and gives the keys back, Esc shows all again."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        bare = feed.snapshot()
+        first = bare.bench.devices[0]
+        others = (
+            replace(first, port="1-2", name="Nitrokey Pro", serial="0AB", label="front left"),
+            replace(first, port="1-3", name="Thingy:91", serial="", job="2231"),
+        )
+        many = replace(bare, bench=replace(bare.bench, devices=(first, *others)))
+        feed._show(many)
+        await sees(pilot, "Thingy:91")
+        await pilot.press("slash")
+        await until(pilot, lambda: pilot.app.screen.answer.field.was_seen)
+        await pilot.press("f", "r", "o", "n")
+        await sees(pilot, "1 of 3 with: fron (Esc shows all)")
+        assert "Thingy:91" not in seen(pilot.app)
+        assert ">2 front left" in seen(pilot.app)
+        await pilot.press("enter", "1", "3", "down")
+        assert pilot.app.screen.look.port == "1-2"
+        await pilot.press("slash")
+        await types(pilot, "2231")
+        await sees(pilot, "- port 1-3 ---")
+        await pilot.press("slash")
+        await types(pilot, "nothing of that kind")
+        await sees(pilot, 'Nothing here has "nothing of that kind"')
+        assert pilot.app.screen.look.port == ""
+        await pilot.press("f")
+        await sees(pilot, "Nothing is plugged in, so there is nothing to do")
+        await pilot.press("escape")
+        await sees(pilot, ">1 port 1-1")
+        assert "Thingy:91" in seen(pilot.app)
+        await pilot.press("slash")
+        await until(pilot, lambda: pilot.app.screen.answer.field.was_seen)
+        await pilot.press("q", "escape")
+        await sees(pilot, "Thingy:91")
+        assert not pilot.app.screen.answer.is_open
+
+
+async def test_the_inbox_of_a_job_is_told_where_its_device_is_in_hand(tmp_path):
+    """How many files came, the last one's name, and the line that sends another."""
+    async with shown(tmp_path) as (pilot, feed, bench):
+        feed.ask("assign", port="1-1", job="2243", by="test")
+        await sees(pilot, "its inbox has no files.")
+        inbox = bench.state.job_inbox("2243")
+        (inbox / "a.bin").write_bytes(b"123")
+        feed.ask("look")
+        await sees(pilot, "its inbox has 1 file, last a.bin, 3 bytes.")
+        (inbox / "b.bin").write_bytes(b"1")
+        feed.ask("look")
+        await sees(pilot, "its inbox has 2 files, last b.bin, 1 bytes.")
+        text = "".join(seen(pilot.app).split())
+        assert f"scpFILEtest@repair-2:{inbox}/" in text
+
+
+async def test_a_whole_job_is_exported_from_its_page(tmp_path):
+    """j, Enter, e."""
+    async with shown(tmp_path) as (pilot, feed, bench):
+        await pilot.press("e")
+        await sees(pilot, "No run was made on this port yet. A whole job: j, Enter, then e.")
+        feed.ask("assign", port="1-1", job="2243", by="test")
+        await sees(pilot, "2243")
+        await pilot.press("j")
+        await types(pilot, "")
+        await sees(pilot, "e export the whole job")
+        await pilot.press("e")
+        await sees(pilot, "Exported: job-2243.jsonl, job-2243.html, job-2243.md")
+
+        files = sorted(path.suffix for path in bench.state.exports.iterdir())
+        assert files == [".html", ".jsonl", ".md"]
+
+
 async def test_a_device_gets_its_job_on_the_bench(tmp_path):
     """j and a number; then j and Enter shows the job, with the line that sends it a file."""
     async with shown(tmp_path) as (pilot, _, bench):
@@ -112,7 +203,7 @@ async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
         await types(pilot, "yes")
         await sees(pilot, "R E P A I R E D")
         await pilot.press("e")
-        await sees(pilot, "Exported")
+        await sees(pilot, "Exported: run-1.jsonl, run-1.html, run-1.md in")
         await pilot.press("c")
         await sees(pilot, "REPAIRED.")
         await sees(pilot, "Ticket of run 1")
@@ -120,6 +211,7 @@ async def test_a_core_is_repaired_from_the_keyboard_alone(tmp_path):
         assert feed.answers() == ["", "2243", "yes"]
         assert (bench.state.exports / "run-1.html").exists()
         assert (bench.state.exports / "run-1.jsonl").exists()
+        assert (bench.state.exports / "run-1.md").exists()
         assert "PRACTICE" in seen(pilot.app)
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from console.families import found
 from console.manual import FOLDER, page
-from screens import bench, flows, run, text
+from screens import bench, flows, job, run, text
 from screens.base import Page
 
 PAGES = sorted(path.stem for path in FOLDER.glob("*.md"))
 SCREENS = [
     screen
-    for module in (bench, flows, run, text)
+    for module in (bench, flows, job, run, text)
     for _, screen in inspect.getmembers(module, inspect.isclass)
     if issubclass(screen, Page) and screen is not Page
 ]
@@ -20,6 +20,7 @@ PLAIN = {"question_mark": "?", "escape": "Esc", "enter": "Enter", "tab": "Tab", 
     "down": "Down",
     "ctrl+l": "Ctrl-L",
     "full_stop": ".",
+    "slash": "/",
     "ctrl+c": "Ctrl-C",
 }
 SCROLLING = {"space", "minus", "pageup", "pagedown", "up", "down"}
