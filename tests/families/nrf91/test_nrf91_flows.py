@@ -28,10 +28,6 @@ NRF91 = next(family for family in found() if family.name == "nrf91")
 OTHERS = "The other entries are as they were."
 
 
-def said(view) -> str:
-    return " ".join(each.sentence for each in view.said)
-
-
 # --- check -----------------------------------------------------------------------------------
 
 
@@ -96,6 +92,19 @@ def test_firmware_that_passes_no_at_and_a_bootloader_are_told_apart(tmp_path):
         shop.clock.pause(10)
         ended = shop.run("nrf91.check").ended
         assert ended.sentence.startswith("It is in its bootloader")
+
+
+def test_a_port_that_another_program_holds_is_told_with_its_holder(tmp_path):
+    """Nothing is sent past it."""
+    with bench(tmp_path, unit(), sheet="") as shop:
+        (device,) = shop.bus.scan()
+        line = shop.bus.open(device, "serial", "")
+        view = shop.run("nrf91.check")
+        line.close()
+
+        assert (view.verdict, view.ended.damage) == ("refused", "nothing written")
+        assert "in use by line 1 of this test" in view.ended.sentence
+        assert shop.run("nrf91.check").verdict == "no fault found"
 
 
 def test_a_supply_that_is_too_low_is_found_and_forbids_a_write(tmp_path):
