@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.events import Answered, Asked, Device, Told, WaitEnded, WaitStarted
-from console.flow import Question, fits, misfit
+from console.flow import Question
 from console.reconnect import LOOK_AGAIN, Acts
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Arrivals:
         came, answered = self._until(question, asked, watch.limit, look, hear)
         self._host.post(WaitEnded("came" if came else "did not come"))
         self._host.post(answered)
-        return came or (answered.answer if fits(question, answered.answer) else None)
+        return came or (answered.answer if question.fits(answered.answer) else None)
 
     def _forget_replies(self) -> None:
         with suppress(queue.Empty):
@@ -135,4 +135,4 @@ class Arrivals:
     def _objection(self, question: Question, reply: Reply, hear: Hear) -> str:
         if not reply.answer:
             return ""  # not checked
-        return hear(reply.answer) if fits(question, reply.answer) else misfit(question)
+        return hear(reply.answer) if question.fits(reply.answer) else question.misfit()

@@ -69,11 +69,12 @@ Listener = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Live:
-    """A run that goes on: the run, its journal and the view of it."""
+    """A run that goes on: the run, its journal, the view of it, and what else it holds."""
 
     run: Run
     journal: Journal
     view: RunView
+    held: tuple[str, ...] = ()
 
 
 class Bench:
@@ -261,8 +262,18 @@ class Bench:
         return self.do(lambda: self._ports_of_others(run))
 
     def _ports_of_others(self, run: str) -> frozenset[str]:
-        theirs = {live.view.port for other, live in self._live.items() if other != run}
-        return self.desk.marked_ports() | theirs
+        theirs = (live for other, live in self._live.items() if other != run)
+        return self.desk.marked_ports().union(*({it.view.port, *it.held} for it in theirs))
+
+    def hold(self, run: str, device: Device) -> None:
+        """A second device is that run's until it ends. Raises GateClosed."""
+        self.do(lambda: self._hold(self._live[run], device))
+
+    def _hold(self, live: Live, device: Device) -> None:
+        if device.port not in live.held:
+            self.desk.must_be_ours(device)
+            self.must_be_free(device.port)
+            live.held += (device.port,)
 
     def look_again(self) -> None:
         """Have the bus scanned; returns when what was missed is settled."""
@@ -372,7 +383,7 @@ class Bench:
     def must_be_free(self, port: str) -> None:
         """Raises GateClosed if a run goes on on that port (owner thread)."""
         for live in self._live.values():
-            if live.view.port == port:
+            if port in (live.view.port, *live.held):
                 where = f"port {port}" if port else "a device that is not shown"
                 raise GateClosed(
                     f"Run {live.view.run} is going on on {where}.",

@@ -43,13 +43,40 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """One question of a flow. Consent (confirm, typed) is never given by Enter alone."""
+    """One question of a flow. Consent (confirm, typed) is never given by Enter alone.
+
+    `choices` are all answers of a choice; of a typed one, other spellings that mean the same.
+    """
 
     id: str
     kind: Kind
     ask: str
     optional: bool = False
     choices: tuple[str, ...] = ()
+
+    def fits(self, answer: str, must_type: str = "") -> bool:
+        """May this be its answer?"""
+        match self.kind:
+            case Kind.CONFIRM:
+                return answer in ("yes", "no")
+            case Kind.TYPED:
+                return bool(must_type) and answer in (must_type, *self.choices)
+            case Kind.CHOICE:
+                return answer in self.choices
+            case _:
+                return bool(answer)
+
+    def misfit(self, must_type: str = "") -> str:
+        """What is said to an answer that does not fit."""
+        match self.kind:
+            case Kind.CONFIRM:
+                return "Type yes or no."
+            case Kind.TYPED:
+                return f"That is not what has to be typed ({must_type})."
+            case Kind.CHOICE:
+                return f"One of: {', '.join(self.choices)}."
+            case _:
+                return "An empty answer does not answer it."
 
 
 @dataclass(frozen=True)
@@ -93,32 +120,6 @@ class Flow:
 
     def planned(self) -> tuple[PlannedStep, ...]:
         return tuple(PlannedStep(step.id, step.title, step.usual) for step in self.plan)
-
-
-def fits(question: Question, answer: str, must_type: str = "") -> bool:
-    """Does the text answer the question?"""
-    match question.kind:
-        case Kind.CONFIRM:
-            return answer in ("yes", "no")
-        case Kind.TYPED:
-            return bool(must_type) and answer == must_type
-        case Kind.CHOICE:
-            return answer in question.choices
-        case _:
-            return bool(answer)
-
-
-def misfit(question: Question, must_type: str = "") -> str:
-    """What to say of an answer that does not fit."""
-    match question.kind:
-        case Kind.CONFIRM:
-            return "Type yes or no."
-        case Kind.TYPED:
-            return f"That is not what has to be typed ({must_type})."
-        case Kind.CHOICE:
-            return f"One of: {', '.join(question.choices)}."
-        case _:
-            return "An empty answer does not answer it."
 
 
 RETRY = Question("retry", Kind.CHOICE, "Try this step again?", choices=("again", "stop"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from typing import TypeVar
 
 from console.arrivals import Arrivals
@@ -36,7 +37,7 @@ from console.events import (
     WaitStarted,
     Warned,
 )
-from console.flow import RETRY, Flow, Kind, Question, Step, fits, misfit
+from console.flow import RETRY, Flow, Kind, Question, Step
 from console.hardware.gnupg import GnuPG
 from console.hardware.identity import Expectation, Judgement, same_unit
 from console.hardware.kernel import KernelLog
@@ -48,10 +49,12 @@ from console.hardware.lines import (
     SerialLine,
     Stoppable,
     Traced,
+    Wrapped,
 )
 from console.host import Host, Recorded, Reply
 from console.reconnect import Acts as Acts
 from console.reconnect import Reconnect as Reconnect
+from console.toil import Toil
 
 T = TypeVar("T")
 
@@ -130,6 +133,11 @@ class Guide:
         return int(self._host.clock.wall().timestamp())
 
     @property
+    def today(self) -> date:
+        """The day on this machine, UTC."""
+        return self._host.clock.wall().date()
+
+    @property
     def damage(self) -> Damage:
         """What is lost if the device is pulled now."""
         return self._step.damage if self._step else Damage.NOTHING
@@ -170,6 +178,15 @@ class Guide:
     def pause(self, seconds: float) -> None:
         """Let a time pass that the device asked for (seconds)."""
         self._host.clock.pause(seconds)
+
+    def toil(self, work: Toil, what: str) -> bytes:
+        """What a process of its own makes of it, with progress. Raises Stopped, GateClosed."""
+
+        def told(done: int, total: int) -> None:
+            self.progress(what, done, total)
+            self.safe_point()
+
+        return self._host.toil(work, told)
 
     # --- steps ---------------------------------------------------------------------------
 
@@ -301,17 +318,17 @@ class Guide:
             if not signal.answer and question.optional:
                 self._host.post(Answered(question.id, "not checked", signal.by))
                 return None
-            if fits(question, signal.answer, must_type):
+            if question.fits(signal.answer, must_type):
                 return self._accept(question, signal, must_type)
-            self._host.post(Told(misfit(question, must_type)))
+            self._host.post(Told(question.misfit(must_type)))
 
     def _accept(self, question: Question, reply: Reply, must_type: str) -> str:
         shown = "(given)" if question.kind is Kind.SECRET else reply.answer
         if question.kind is Kind.CONFIRM and reply.answer == "no":
             self._host.post(Answered(question.id, "no", reply.by))
             raise Stopped("You said no.", "Nothing was written because of this question.")
-        if not fits(question, reply.answer, must_type):
-            raise GateClosed(f"{question.id}: {misfit(question, must_type)}", "Nothing is written.")
+        if not question.fits(reply.answer, must_type):
+            raise GateClosed(f"{question.id}: {question.misfit(must_type)}", "Nothing is written.")
         self._host.post(Answered(question.id, shown, reply.by))
         return reply.answer
 
@@ -337,17 +354,42 @@ class Guide:
 
     @contextmanager
     def card(self, reader: str = "") -> Iterator[CardLine]:
-        """The line to the device's card, or to the one in that reader, as control()."""
-        with self._line(lambda: self._host.open(self._host.device, "card", reader)) as line:
+        """The line to the device's card, or to the one in that reader, as control().
+
+        On leaving, the card is locked again.
+        """
+        with self._line(
+            lambda: self._host.open(self._host.device, "card", reader), locks=True
+        ) as line:
+            yield line
+
+    @property
+    def neighbours(self) -> tuple[Device, ...]:
+        """Every other device of this family that no run works on."""
+        there = (device for device in self._host.present() if device.visit != self.device.visit)
+        return tuple(device for device in there if self._host.mode_of(device))
+
+    @contextmanager
+    def second_card(self, device: Device) -> Iterator[CardLine]:
+        """The line to the card of another device, held for this run to its end. Raises GateClosed.
+
+        Who it is has to be confirmed by itself.
+        """
+        self._host.hold(device)
+        with self._line(lambda: self._host.open(device, "card"), locks=True) as line:
             yield line
 
     @contextmanager
-    def _line(self, open_it: Callable[[], Line]) -> Iterator[Stoppable]:
+    def _line(self, open_it: Callable[[], Line], locks: bool = False) -> Iterator[Stoppable]:
         line = self._open_patiently(open_it)
         try:
             traced = Traced(line, self._host.trace, self._host.clock.monotonic)
             yield Stoppable(traced, self._stop_line)
         finally:
+            if locks:
+                # A PIN that was given here would stay given for whatever program comes next.
+                with suppress(ConsoleError):
+                    Wrapped(line).reset()
             line.close()
 
     def _stop_line(self) -> bool:
@@ -447,6 +489,10 @@ class Guide:
     def last_kept(self, beginning: str) -> bytes | None:
         """The newest artefact of an earlier run whose name begins so; of any device."""
         return self._host.last_kept(beginning)
+
+    def discard(self, path: str) -> bool:
+        """Remove a file that somebody sent to the inbox; False if it lies elsewhere."""
+        return self._host.discard(path)
 
     def _posted(self, kept: ArtefactKept, about: str) -> ArtefactKept:
         kept = ArtefactKept(kept.name, kept.place, kept.sha256, kept.size, about)

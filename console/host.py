@@ -15,6 +15,7 @@ from console.events import ArtefactKept, Device, Event
 from console.hardware.gnupg import GnuPG
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
+from console.toil import Progress, Toil
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,15 @@ class Host(Protocol):
 
     def open(self, device: Device, kind: str, name: str = "") -> Line:
         """Its line of that kind ("hid", "serial", "card"; the one so named), locked as above."""
+
+    def hold(self, device: Device) -> None:
+        """The device is this run's, too, until the run ends. Raises GateClosed."""
+
+    def toil(self, work: Toil, told: Progress) -> bytes:
+        """What a process of its own makes of it; what `told` raises ends it."""
+
+    def discard(self, path: str) -> bool:
+        """Remove a file if it lies in the inbox; was it there?"""
 
     def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
         """Store an artefact ("run") or a raw backup ("vault"); synced when it returns."""

@@ -36,6 +36,7 @@ from console.hardware.lines import ControlLine, Line
 from console.history import first_backups, last_kept, passed, predecessor, recorded, same_unit
 from console.host import Recorded, Reply, Signal
 from console.state import State, write_private
+from console.toil import Progress, Toil, performed
 
 TRACE_LINES = 20_000
 """Wire trace lines kept of one run; then the trace says that it ends."""
@@ -86,6 +87,8 @@ class Owner(Protocol):
     def ports_of_others(self, run: str) -> frozenset[str]: ...
 
     def look_again(self) -> None: ...
+
+    def hold(self, run: str, device: Device) -> None: ...
 
     def ended(self, run: str, ended: RunEnded) -> None: ...
 
@@ -222,6 +225,15 @@ class Run:
 
     def open(self, device: Device, kind: str, name: str = "") -> Line:
         return self._owner.bus.open(device, kind, name)
+
+    def hold(self, device: Device) -> None:
+        self._owner.hold(self.run, device)
+
+    def toil(self, work: Toil, told: Progress) -> bytes:
+        return performed(work, told)
+
+    def discard(self, path: str) -> bool:
+        return self._owner.state.discard(path)
 
     def keep(self, name: str, data: bytes, place: str) -> ArtefactKept:
         state = self._owner.state

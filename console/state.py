@@ -97,6 +97,15 @@ class State:
         if path is not None and path.parent == self.inbox and path.name.startswith(SPOOLED):
             path.unlink(missing_ok=True)
 
+    def discard(self, path: str) -> bool:
+        """Remove a file that was sent to the inbox; False where it is none of those."""
+        file, inbox = Path(path).resolve(), self.inbox.resolve()
+        if inbox not in file.parents or not file.is_file():
+            return False
+        with storing(self.root):
+            file.unlink()
+        return True
+
     def prepare(self) -> None:
         """Make the folders. Raises NoRoom, NotWritable."""
         with storing(self.root):

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "console.manual",
         "console.letters",
     ),
-    ("console.clock", "console.state", "console.sockets"),
+    ("console.clock", "console.state", "console.sockets", "console.toil"),
     (
         *("console.journal", "console.views", "console.bench_views", "console.run_views"),
         *("console.wording", "console.picture", "console.answers", "console.report"),
@@ -128,6 +128,10 @@ READS_A_CLOCK = {"now", "utcnow", "today", "monotonic", "sleep", "perf_counter",
 OWN_EXCEPTIONS = {
     ("console.hardware.simulated", "Stall"): "a handshake on the wire; a line makes it Refused",
     ("console.hardware.simulated", "Hang"): "silence on the wire; a line makes it Silent",
+    (
+        "console.families.smartcardhsm.simulator_apdu",
+        "Denied",
+    ): "a status word on the wire; the client gives it words",
     ("console.hardware.pcsc", "Failed"): "a code of PC/SC; a line or the readers give it words",
     ("console.families.openpgp.simulator_words", "Denied"): "a status word on the wire",
     ("console.practice.client", "NotRunning"): "a plain no, caught by the practice bus",

@@ -1,0 +1,261 @@
+"""What the flows begin with: who is it, what is on it; its PINs, asked for and counted.
+
+The rule: before a PIN is asked for, its tries are read; a try is spent on nothing that cannot be
+right; and one try is always left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from console.errors import BadUsage, GateClosed
+from console.families.smartcardhsm import contents
+from console.families.smartcardhsm.chain import Chain, examine
+from console.families.smartcardhsm.client import (
+    DEVICE_FILE,
+    SO,
+    SO_SIZE,
+    KeyShares,
+    Pin,
+    SmartCardHsm,
+)
+from console.families.smartcardhsm.contents import Contents
+from console.flow import Kind, Question, Step
+from console.guide import Guide
+from console.hardware.lines import CardLine
+
+FEWEST_SO_TRIES = 4
+"""Below this the SO-PIN is not tried: it has 15 tries for life, and none ever comes back."""
+LONGEST_FILE = 64 * 1024
+SHORTEST_PIN, LONGEST_PIN = 6, 15
+UNTOUCHED = "Nothing was changed on the device."
+
+HEX, TEXT = "16 hex digits", "8 characters"
+SO_LENGTH = {HEX: 16, TEXT: 8}
+
+PIN = Question("pin", Kind.SECRET, "The user PIN?")
+NEW_PIN = Question("new_pin", Kind.SECRET, "The new user PIN (6 to 15 characters)?")
+SO_PIN = Question("so_pin", Kind.SECRET, "The SO-PIN?")
+SO_PIN_FORMAT = Question(
+    "so_pin_format",
+    Kind.CHOICE,
+    "How is the SO-PIN written down: 8 characters or 16 hex digits?",
+    choices=(HEX, TEXT),
+)
+SAFE_READING = "Only reading. You can pull it."
+
+IDENTIFY = Step("identify", "Identify the device", usual="under 2 s", safe=SAFE_READING)
+LOOK = Step("contents", "Read what is on it", usual="under 10 s", safe=SAFE_READING)
+UNLOCK = Step("unlock", "Give its PIN", usual="under 1 s", safe=SAFE_READING)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One device as it says it is, before anything is done to it."""
+
+    hsm: SmartCardHsm
+    chain: Chain
+    pin: Pin
+    so_pin: Pin
+    shares: KeyShares
+
+    @property
+    def name(self) -> str:
+        serial = self.chain.serial or "no serial"
+        return f"SmartCard-HSM {serial}, firmware {self.hsm.version}"
+
+    @property
+    def last_four(self) -> str:
+        """What is typed to consent: the last four of the serial, which tell units apart."""
+        return self.chain.serial[-4:] or "none"
+
+    @property
+    def whole_name_ends(self) -> str:
+        """The last four of the certificate holder's whole name, number and all."""
+        return self.chain.device.chr[-4:] if self.chain.device else "none"
+
+
+@contextmanager
+def opened(guide: Guide) -> Iterator[Unit]:
+    """The device of this run, identified, its card line open."""
+    with guide.card() as line:
+        unit = guide.step(IDENTIFY, identify, guide, line, found=_identity)
+        if unit.chain.digest:
+            guide.unique(unit.chain.digest)
+        yield unit
+
+
+def identify(guide: Guide, line: CardLine) -> Unit:
+    """Everything that it tells without a PIN and without its files."""
+    hsm = SmartCardHsm.open(line)
+    chain = examine(hsm.read(DEVICE_FILE) or b"", guide.today)
+    return Unit(hsm, chain, hsm.pin(), hsm.pin(SO), hsm.key_shares())
+
+
+def _identity(unit: Unit) -> str:
+    return f"{unit.name}; user PIN {unit.pin.words}; SO-PIN {unit.so_pin.words}"
+
+
+def look(guide: Guide, unit: Unit) -> Contents:
+    """What is on the device."""
+
+    def told(done: int, total: int) -> None:
+        guide.progress("Reading descriptions and certificates", done, total)
+
+    return guide.step(LOOK, contents.read, unit.hsm, told, found=lambda held: held.words)
+
+
+def atr(guide: Guide) -> str:
+    """The answer to reset (hex); "" where it is not known."""
+    return next((card.atr for card in guide.device.cards if card.atr), "")
+
+
+# --- the user PIN -----------------------------------------------------------------------------
+
+
+def usable(pin: Pin, whose: str = "The") -> None:
+    """Raises GateClosed unless the user PIN can be given and a try is left over."""
+    if not pin.initialised:
+        raise GateClosed(f"{whose} device was never initialised.", "Run reset to initialise it.")
+    if pin.transport:
+        raise GateClosed(
+            f"{whose} device is in transport state: its PIN has to be changed first.", UNTOUCHED
+        )
+    if pin.blocked:
+        raise GateClosed(
+            f"{whose} user PIN is blocked. The keys are still there.",
+            "Run unblock with the SO-PIN, where the device allows it.",
+        )
+    if pin.tries == 1:
+        raise GateClosed(
+            f"{whose} user PIN has 1 try left. I stop at 1.",
+            f"{UNTOUCHED} Ask the owner for the PIN, or run unblock with the SO-PIN.",
+        )
+
+
+def unlock(guide: Guide, unit: Unit, question: Question = PIN, step: Step = UNLOCK) -> None:
+    """Ask for the user PIN and give it. Raises GateClosed with the tries that are left."""
+    tried: set[bytes] = set()
+    pin = unit.pin
+    while True:
+        usable(pin)
+        text = f"{question.ask} {unit.name}: {pin.words}."
+        typed = well_sized(guide, question, text)
+        if typed in tried:
+            raise GateClosed(
+                f"That was the same wrong PIN again; {pin.words}.",
+                "It was not sent. Ask the owner for the right one.",
+            )
+        pin = guide.step(step, unit.hsm.verify, typed, found=_unlocked)
+        if pin.verified:
+            return
+        tried.add(typed)
+        guide.tell(f"Wrong PIN; {pin.words}. I stop at 1.")
+
+
+def _unlocked(pin: Pin) -> str:
+    return "right" if pin.verified else f"wrong; {pin.words}"
+
+
+def well_sized(guide: Guide, question: Question, text: str = "") -> bytes:
+    """A PIN that can be one. Raises GateClosed when it twice cannot; nothing was sent then."""
+    before = None
+    while True:
+        typed = (guide.ask(question, text) or "").encode()
+        if SHORTEST_PIN <= len(typed) <= LONGEST_PIN:
+            return typed
+        wrong = f"That has {len(typed)} characters; a user PIN has {SHORTEST_PIN} to {LONGEST_PIN}."
+        if typed == before:
+            raise GateClosed(wrong, "It was not sent: no try was spent.")
+        before = typed
+        guide.tell(wrong, "It was not sent: no try was spent.")
+
+
+# --- the SO-PIN -------------------------------------------------------------------------------
+
+
+def so_tries_left(pin: Pin) -> None:
+    """Raises GateClosed where the SO-PIN may not be tried."""
+    if pin.blocked:
+        raise GateClosed(
+            "The SO-PIN is blocked for ever: this device can never be initialised again.",
+            "Its keys work as long as the user PIN does: run backup now.",
+        )
+    if pin.tries is not None and pin.tries < FEWEST_SO_TRIES:
+        raise GateClosed(
+            f"The SO-PIN has {pin.tries} tries left for the life of this device. I stop below "
+            f"{FEWEST_SO_TRIES}.",
+            f"{UNTOUCHED} Ask the vendor before anybody tries again.",
+        )
+
+
+def ask_so_pin(guide: Guide, unit: Unit) -> bytes:
+    """The SO-PIN as it goes over the wire: 8 bytes. One of a wrong length is never sent."""
+    so_tries_left(unit.so_pin)
+    form = guide.ask(SO_PIN_FORMAT) or HEX
+    question = replace(
+        SO_PIN,
+        ask=f"{SO_PIN.ask} {form}; {unit.so_pin.words}. A wrong one costs a try for ever.",
+    )
+    before = None
+    while True:
+        typed = guide.ask(question) or ""
+        code = so_code(typed, form)
+        if code is not None:
+            return code
+        wrong = f"That has {len(typed)} characters; wanted are {form}."
+        if typed == before:
+            raise GateClosed(wrong, "It was not sent: no try was spent.")
+        before = typed
+        guide.tell(wrong, "It was not sent: no try was spent.")
+
+
+def so_code(typed: str, form: str) -> bytes | None:
+    """The 8 bytes that were meant; None if they cannot be."""
+    if len(typed) != SO_LENGTH[form]:
+        return None
+    try:
+        code = bytes.fromhex(typed) if form == HEX else typed.encode("ascii")
+    except ValueError:
+        return None
+    return code if len(code) == SO_SIZE else None
+
+
+# --- files that are brought -------------------------------------------------------------------
+
+
+def named_files(answer: str) -> tuple[Path, ...]:
+    """The files that an answer names: paths between commas, or a folder. Raises BadUsage.
+
+    What comes after a comma may be relative to the first one's folder, or to one above it.
+    """
+    whole = Path(answer)
+    if whole.is_file():
+        return (whole,)
+    if whole.is_dir():
+        found = sorted(path for path in whole.iterdir() if path.is_file())
+        if not found:
+            raise BadUsage(f"There is no file in {whole}.", UNTOUCHED)
+        return tuple(found)
+    first, *others = (Path(word.strip()) for word in answer.split(",") if word.strip())
+    return (first, *(_near(other, first) for other in others))
+
+
+def _near(path: Path, first: Path) -> Path:
+    if path.is_absolute():
+        return path
+    places = (folder / path for folder in first.parents)
+    return next((place for place in places if place.is_file()), first.parent / path)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that was brought. Raises BadUsage."""
+    try:
+        if path.stat().st_size > LONGEST_FILE:
+            raise BadUsage(f"{path.name} is too large to be what is wanted.", UNTOUCHED)
+        return path.read_bytes()
+    except OSError as error:
+        raise BadUsage(f"{path} cannot be read: {error.strerror}.", UNTOUCHED) from None

@@ -1,0 +1,231 @@
+"""Putting wrapped keys onto a device: where each goes, what is already there, what is proven.
+
+The rule: the device's own list decides what is there, before and after each import, in both
+directions: a refusal after which the key is there was a success, a success without it was none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from console.errors import DeviceError, Garbled, GateClosed, Refused, Silent, Stopped, Unplugged
+from console.families.smartcardhsm import contents, cvc, proof
+from console.families.smartcardhsm.approach import Unit
+from console.families.smartcardhsm.blob import PublicKey
+from console.families.smartcardhsm.client import ABOUT, CERTIFICATE, KEY
+from console.families.smartcardhsm.contents import Contents, HeldKey
+from console.families.smartcardhsm.description import AES, EC, RSA, Description
+from console.families.smartcardhsm.dkek import Dkek
+from console.families.smartcardhsm.keyfile import KeyFile
+from console.families.smartcardhsm.models import TRAP, WAY_OUT
+from console.guide import Guide
+
+FULL = "6A84"
+FAILED_INSIDE = "6F00"
+OTHER_DKEK = "6A80"
+_UNHARMED = "The backup is unharmed."
+_MENDS = (
+    "The key in hand may be on the device without its description: restore finds it there and "
+    "mends it."
+)
+
+
+@dataclass
+class Placed:
+    """What came of it, in sentences. `stopped` says why it went no further."""
+
+    done: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
+    stopped: str = ""
+    advice: str = "Make room, or take another device, and run restore again."
+
+    @property
+    def words(self) -> str:
+        return self.stopped or f"{len(self.done)} proven, {len(self.unproven)} not"
+
+
+def spread(held: Contents, keys: tuple[KeyFile, ...], wanted: tuple[int, ...]) -> None:
+    """That every asked-for number is free, or has that very key. Raises GateClosed."""
+    for file, number in zip(keys, wanted, strict=False):
+        there = held.key(number)
+        if there is not None and not _may_be(there, public_of(file, None)):
+            raise GateClosed(
+                f"Number {number} is taken on the device: {there.words}.",
+                f"Nothing was written. Choose a free number, such as {held.free()}.",
+            )
+
+
+def public_of(file: KeyFile, dkek: Dkek | None) -> PublicKey | None:
+    """The key's public half: from its certificate, or from inside where the DKEK is known."""
+    if file.certificate and (key := cvc.public_key_in(file.certificate)):
+        return key
+    return file.blob.open(dkek).public() if dkek else None
+
+
+def _may_be(there: HeldKey, key: PublicKey | None) -> bool:
+    """May what is there be that key? Unknown is not excluded."""
+    return there.public is None or key is None or there.public == key
+
+
+def place(
+    guide: Guide,
+    unit: Unit,
+    held: Contents,
+    keys: tuple[KeyFile, ...],
+    wanted: tuple[int, ...],
+    dkek: Dkek | None,
+) -> Placed:
+    """Import every key that is not there yet. Raises GateClosed with what is done so far."""
+    placed = Placed()
+    for at, file in enumerate(keys):
+        number = wanted[at] if wanted else None
+        try:
+            held = _place(unit, held, file, number, dkek, placed)
+            if placed.stopped:
+                break
+        except Refused as error:
+            if error.code != FULL:
+                raise
+            placed.stopped = f"The memory of the device is full at {file.label}."
+            break
+        except (Unplugged, Silent, Garbled) as error:
+            placed.stopped = f"{error.sentence} That was at {file.label}."
+            placed.advice = f"{error.advice} {_MENDS}"
+            break
+        except Stopped as error:
+            raise Stopped(f"{error.sentence} That was at {file.label}.", _MENDS) from None
+        guide.progress("Importing keys", at + 1, len(keys))
+    return placed
+
+
+def _place(
+    unit: Unit,
+    held: Contents,
+    file: KeyFile,
+    wanted: int | None,
+    dkek: Dkek | None,
+    placed: Placed,
+) -> Contents:
+    key = public_of(file, dkek)
+    there = _found(unit, held, key, wanted)
+    number = there.number if there else (wanted or held.free())
+    if number is None:
+        placed.stopped = "Every key number of the device is taken."
+        return held
+    if there is None or not there.present:
+        _import(unit, file, number)
+        there = contents.again(unit.hsm, held, number).key(number)
+    _beside(unit, file, number, there)
+    _proven(unit, file, number, key, placed)
+    return contents.again(unit.hsm, held, number)
+
+
+def _found(unit: Unit, held: Contents, key: PublicKey | None, wanted: int | None) -> HeldKey | None:
+    """Where the key, or half of it, is already. Raises GateClosed if the number is another's."""
+    if key is not None:
+        for known in held.keys:
+            if known.public == key:
+                return known
+        for known in held.present:
+            if known.public is None and proof.proven(unit.hsm, known.number, key):
+                return known
+    there = held.key(wanted) if wanted else None
+    if there is not None:
+        raise GateClosed(
+            f"Number {wanted} is taken on the device: {there.words}.",
+            f"Nothing there was changed. Choose a free number, such as {held.free()}.",
+        )
+    return None
+
+
+def _import(unit: Unit, file: KeyFile, number: int) -> None:
+    """UNWRAP; what the device lists afterwards decides whether it worked."""
+    try:
+        unit.hsm.unwrap(number, file.blob.raw)
+    except DeviceError as error:
+        if not _is_there(unit, number, error):
+            raise _meant(error, file, unit) from error
+    if not _is_there(unit, number, None):
+        raise GateClosed(
+            f"The device said that {file.label} is in, and does not list it.",
+            f"{_UNHARMED} Run check; then restore again, on another device if it repeats.",
+        )
+
+
+def _is_there(unit: Unit, number: int, error: DeviceError | None) -> bool:
+    try:
+        held = unit.hsm.files()
+    except DeviceError:
+        if error is not None:
+            raise error from None
+        raise
+    return KEY << 8 | number in held
+
+
+def _meant(error: DeviceError, file: KeyFile, unit: Unit) -> DeviceError | GateClosed:
+    """What a refused import means. 6F00 is never the key's fault."""
+    code = error.code if isinstance(error, Refused) else ""
+    if code == FAILED_INSIDE:
+        why = TRAP if file.blob.algorithms else "The device failed inside and does not say why."
+        return GateClosed(
+            f"Firmware {unit.hsm.version} did not take {file.label} (6F00). {why}",
+            f"{_UNHARMED} The key is not bad. {WAY_OUT}",
+        )
+    if code == OTHER_DKEK:
+        return GateClosed(
+            f"The device refused {file.label}: its seal does not hold under this device's DKEK.",
+            f"{_UNHARMED} The check value is the same, so the file was changed: take another copy.",
+        )
+    return error
+
+
+def _beside(unit: Unit, file: KeyFile, number: int, there: HeldKey | None) -> None:
+    """Its description and certificate, where they are missing; read back and compared."""
+    about = file.about or _description(file, number)
+    if there is None or there.description is None:
+        _write(unit, ABOUT << 8 | number, about, f"the description of {file.label}")
+    if file.certificate and (there is None or not there.certificate):
+        name = f"the certificate of {file.label}"
+        _write(unit, CERTIFICATE << 8 | number, file.certificate, name)
+
+
+def _write(unit: Unit, number: int, data: bytes, what: str) -> None:
+    if not data:
+        return
+    refused: Refused | None = None
+    try:
+        unit.hsm.write(number, data)
+    except Refused as error:
+        if error.code in (FULL, "reset"):
+            raise
+        refused = error
+    if (unit.hsm.read(number) or b"")[: len(data)] != data:
+        if refused is not None:
+            raise refused
+        raise GateClosed(
+            f"The device does not give back {what} as it was written.",
+            f"{_UNHARMED} The key itself is on the device. Run restore again: it mends that.",
+        )
+
+
+def _description(file: KeyFile, number: int) -> bytes:
+    """The shortest description, for a file that brought none."""
+    kind = {"RSA": RSA, "EC": EC, "AES": AES}[file.blob.type.words]
+    if kind == AES:
+        return b""
+    key = public_of(file, None)
+    label = file.name.partition(".")[0]
+    return Description(kind, label, bytes((number,)), key.key_size if key else 0).encode()
+
+
+def _proven(unit: Unit, file: KeyFile, number: int, key: PublicKey | None, placed: Placed) -> None:
+    named = f"key {number}, {file.label}"
+    if key is not None and proof.proven(unit.hsm, number, key):
+        placed.done += (f"Proven by a signature: {named}.",)
+    elif key is None or file.blob.algorithms:
+        placed.unproven += (f"On the device, but not proven by a signature: {named}.",)
+    else:
+        raise GateClosed(
+            f"{named} is on the device and its signature does not verify.",
+            f"{_UNHARMED} Do not use it there. Export the log.",
+        )

@@ -1,0 +1,324 @@
+"""Wrapped keys back onto a device: everything is checked first, each key is proven by a signature.
+
+The rule: the header of every file and the device's version are read before anything else, so a
+firmware that cannot take a key back is never given one. Nothing on the device is overwritten; a
+source is never touched. A key that a broken-off run left half is found by listing, and mended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console.errors import BadUsage, GateClosed
+from console.events import Verdict
+from console.families.smartcardhsm.approach import (
+    IDENTIFY,
+    LOOK,
+    PIN,
+    UNLOCK,
+    Unit,
+    look,
+    named_files,
+    opened,
+    read_file,
+    unlock,
+)
+from console.families.smartcardhsm.backup import numbers
+from console.families.smartcardhsm.dkek import NO_KCV, Dkek
+from console.families.smartcardhsm.keyfile import KeyFile
+from console.families.smartcardhsm.models import TRAP, WAY_OUT
+from console.families.smartcardhsm.placing import Placed, place, spread
+from console.families.smartcardhsm.share import ShareFile
+from console.families.smartcardhsm.sharing import (
+    OPEN,
+    PASSWORDS,
+    SHARES,
+    SUFFIX,
+    Opened,
+    open_shares,
+    read_shares,
+)
+from console.flow import Flow, Kind, Outcome, Question, Step
+from console.guide import Guide
+
+BACKUP = Question(
+    "backup",
+    Kind.FILE,
+    "The files of the wrapped keys, commas between them, or their folder? Empty: only key shares "
+    "are given to the device.",
+    optional=True,
+)
+NUMBERS = Question(
+    "keys",
+    Kind.TEXT,
+    "Numbers for the keys on the device, in the order of the files? Empty: the next free ones.",
+    optional=True,
+)
+DRY = Question(
+    "dry_run",
+    Kind.CHOICE,
+    "Only a dry run: all checks, nothing written? Empty: no.",
+    optional=True,
+    choices=("yes", "no"),
+)
+REMOVE = Question(
+    "remove_files",
+    Kind.CHOICE,
+    "Once all is proven: remove these files from the inbox? Empty: keep them.",
+    optional=True,
+    choices=("keep", "remove"),
+)
+_UNTOUCHED = "Nothing was written to the device, and the backup is unharmed."
+
+READ = Step("read", "Read the files", usual="at once", safe="Nothing was sent to the device.")
+FIT = Step("fit", "Compare the files with the device", usual="at once")
+GIVE = Step(
+    "give",
+    "Give the device its key shares",
+    usual="under 2 s",
+    undoable=False,
+    safe="Its keys are not touched. Leave it plugged in for a second.",
+)
+IMPORT = Step(
+    "import",
+    "Import the keys and prove each by a signature",
+    usual="under 10 s a key",
+    undoable=False,
+    safe="What is on it stays. If it is pulled now, running again mends the key in hand.",
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was brought, read and parsed; nothing is sent for it."""
+
+    keys: tuple[KeyFile, ...]
+    shares: tuple[ShareFile, ...]
+    paths: tuple[Path, ...] = ()
+    numbers: tuple[int, ...] = field(default=())
+    dry: bool = False
+    remove: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"{len(self.keys)} wrapped keys, {len(self.shares)} key shares"
+
+    @property
+    def kcv(self) -> bytes:
+        """The check value that the keys are wrapped under; no value where there are none."""
+        return self.keys[0].blob.kcv if self.keys else NO_KCV
+
+    def agrees(self, kcv: bytes) -> bool:
+        """May that be its check value? No value says nothing, on either side."""
+        return NO_KCV in (kcv, self.kcv) or kcv == self.kcv
+
+
+def restore(guide: Guide) -> Outcome:
+    asked = (guide.ask(BACKUP), guide.ask(SHARES), guide.ask(NUMBERS))
+    dry, remove = guide.ask(DRY) == "yes", guide.ask(REMOVE) == "remove"
+    wish = guide.step(READ, _read, *asked, dry, remove, found=lambda it: it.words)
+    with opened(guide) as unit:
+        guide.step(FIT, fits, unit, wish, found=lambda words: words)
+        held = look(guide, unit)
+        spread(held, wish.keys, wish.numbers)
+        opened_shares = open_shares(guide, wish.shares) if wish.shares else None
+        dkek = _dkek(unit, wish, opened_shares)
+        unlock(guide, unit)
+        _kcv_now(unit, wish)
+        if dry:
+            return _dry(unit, wish)
+        if unit.shares.missing and opened_shares:
+            guide.step(GIVE, _give, unit, wish, opened_shares, found=lambda words: words)
+        work = (guide, unit, held, wish.keys, wish.numbers, dkek)
+        if not wish.keys:
+            return _only_shares(unit)
+        placed = guide.step(IMPORT, place, *work, found=lambda it: it.words)
+        _tell(guide, placed)
+    return _judged(guide, unit, wish, placed)
+
+
+# --- before anything is written ---------------------------------------------------------------
+
+
+def _read(
+    backup: str | None, shares: str | None, wanted: str | None, dry: bool, remove: bool
+) -> Wish:
+    if not backup and not shares:
+        raise BadUsage("Neither a wrapped key nor a key share was brought.", _UNTOUCHED)
+    paths = named_files(backup) if backup else ()
+    if backup and Path(backup).is_dir():
+        paths = tuple(path for path in paths if path.suffix.lower() != SUFFIX)
+    keys: list[KeyFile] = []
+    for path in paths:
+        key = KeyFile.parse(path.name, read_file(path))
+        if all(key.digest != known.digest for known in keys):
+            keys.append(key)
+    if backup and not keys:
+        raise BadUsage("There is no wrapped key in that folder.", "Name the files of the backup.")
+    if len({key.blob.kcv for key in keys}) > 1:
+        raise GateClosed(
+            "The wrapped keys are of several DKEKs: "
+            + ", ".join(f"{key.name} {key.blob.kcv.hex()}" for key in keys),
+            f"{_UNTOUCHED} Restore those of one check value in one run.",
+        )
+    chosen = numbers(wanted) if wanted else ()
+    if chosen and len(chosen) != len(keys):
+        raise BadUsage(
+            f"{len(chosen)} numbers for {len(keys)} keys.", "One number for each file, in order."
+        )
+    files = read_shares(shares)
+    here = (*paths, *(named_files(shares) if shares else ()))
+    return Wish(tuple(keys), files, here, chosen, dry, remove)
+
+
+def fits(unit: Unit, wish: Wish) -> str:
+    """That this device can take these keys, as a sentence. Raises GateClosed."""
+    listed = tuple(key for key in wish.keys if key.blob.algorithms)
+    if listed and unit.hsm.version.loses_listed_keys:
+        named = ", ".join(f"{key.label} ({key.blob.algorithms.hex()})" for key in listed)
+        raise GateClosed(
+            f"This device has firmware 3.1 and these keys have an algorithm list: {named}. {TRAP}",
+            f"{_UNTOUCHED} {WAY_OUT}",
+        )
+    if not unit.pin.initialised:
+        raise GateClosed("This device was never initialised.", "Run reset, with key shares.")
+    shares, count = unit.shares, len(wish.shares)
+    own = shares.total == 0 and shares.kcv == wish.kcv
+    if not shares.total and not own:
+        raise GateClosed(
+            "This device takes no keys of others: it was initialised without key shares.",
+            f"{_UNTOUCHED} Only a reset with key shares changes that, and deletes what is on it.",
+        )
+    if shares.missing and count not in (shares.total, shares.missing):
+        raise GateClosed(
+            f"The device waits for {shares.missing} of {shares.total} key shares; {count} were "
+            "brought.",
+            f"{_UNTOUCHED} Bring every share file of check value {wish.kcv.hex()}.",
+        )
+    before = (shares.total or 0) - shares.missing
+    if shares.missing and before and count != shares.missing:
+        raise GateClosed(
+            f"{before} of {shares.total} key shares were given to it "
+            "before, and it does not say which.",
+            f"{_UNTOUCHED} Bring the {shares.missing} that were not, or reset it and begin again.",
+        )
+    _must_match(unit, wish)
+    listed_words = f"; {len(listed)} with an algorithm list" if listed else ""
+    return f"firmware {unit.hsm.version}, check value {wish.kcv.hex()}{listed_words}"
+
+
+def _must_match(unit: Unit, wish: Wish) -> None:
+    kcv = unit.shares.kcv
+    if unit.shares.ready and not wish.agrees(kcv):
+        raise GateClosed(
+            f"The device has the DKEK of check value {kcv.hex()}, the keys are wrapped under "
+            f"{wish.kcv.hex()}.",
+            f"{_UNTOUCHED} Take the backup of that DKEK, or a device with the other one.",
+        )
+
+
+def _dkek(unit: Unit, wish: Wish, opened_shares: Opened | None) -> Dkek | None:
+    """The DKEK where the host can know it; every blob is proven by its MAC then."""
+    if opened_shares is None or len(opened_shares.shares) < (unit.shares.total or 0):
+        return None
+    dkek = opened_shares.dkek
+    if not wish.agrees(dkek.kcv):
+        raise GateClosed(
+            f"The shares make a DKEK of check value {dkek.kcv.hex()}; the keys are wrapped under "
+            f"{wish.kcv.hex()}.",
+            f"{_UNTOUCHED} A share is of another set, or one is missing.",
+        )
+    for key in wish.keys:
+        if not key.blob.genuine(dkek):
+            raise GateClosed(
+                f"{key.name} was changed since it was made: its seal does not hold.",
+                f"{_UNTOUCHED} Take another copy of that file.",
+            )
+    return dkek
+
+
+def _kcv_now(unit: Unit, wish: Wish) -> None:
+    """Some devices tell their check value only once the PIN was given."""
+    now = unit.hsm.key_shares()
+    if now.ready and not wish.agrees(now.kcv):
+        _must_match(Unit(unit.hsm, unit.chain, unit.pin, unit.so_pin, now), wish)
+
+
+def _dry(unit: Unit, wish: Wish) -> Outcome:
+    return Outcome(
+        Verdict.NO_FAULT,
+        f"Dry run: {wish.words} fit {unit.name}. Nothing was written.",
+        "Run restore again without the dry run.",
+        tuple(f"{key.label}: {key.blob.type.words}, SHA-256 {key.digest}" for key in wish.keys),
+    )
+
+
+# --- what is written --------------------------------------------------------------------------
+
+
+def _give(unit: Unit, wish: Wish, opened_shares: Opened) -> str:
+    for share in opened_shares.shares:
+        unit.hsm.put_share(share)
+    now = unit.hsm.key_shares()
+    if now.missing or not wish.agrees(now.kcv):
+        raise GateClosed(
+            f"The device now says of its key shares: {now.words}; wanted is {wish.kcv.hex()}.",
+            "No key was imported. One of the shares was of another set: reset it, begin again.",
+        )
+    return now.words
+
+
+def _only_shares(unit: Unit) -> Outcome:
+    now = unit.hsm.key_shares()
+    return Outcome(
+        Verdict.REPAIRED,
+        f"{unit.name} has its key shares: {now.words}.",
+        "It wraps and takes keys of that check value now.",
+        (f"key shares: {now.words}",),
+    )
+
+
+def _tell(guide: Guide, placed: Placed) -> None:
+    for words in placed.done:
+        guide.tell(words)
+    for words in placed.unproven:
+        guide.warn(words, "Try it with the program that uses it.")
+
+
+def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
+    if placed.stopped:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"{placed.stopped} {len(placed.done)} of {len(wish.keys)} keys are on {unit.name}, "
+            "each proven.",
+            f"The backup is unharmed. {placed.advice}",
+            placed.done,
+        )
+    if wish.remove and not placed.unproven:
+        gone = [path.name for path in wish.paths if guide.discard(str(path))]
+        guide.tell(f"Removed from the inbox: {', '.join(gone) or 'nothing'}.")
+    return Outcome(
+        Verdict.REPAIRED,
+        f"{len(wish.keys)} keys are on {unit.name}; {len(placed.done)} proven by a signature.",
+        "The source still has them: delete nothing there until this device has been used.",
+        placed.done,
+    )
+
+
+RESTORE = Flow(
+    name="restore",
+    title="Restore keys from a backup",
+    about="Checks files, shares, firmware and check value before the device is written to; then "
+    "imports each key with its description and certificate, and proves it by a signature. "
+    "A half-restored key is mended.",
+    plan=(READ, IDENTIFY, FIT, LOOK, OPEN, UNLOCK, GIVE, IMPORT),
+    perform=restore,
+    questions=(BACKUP, SHARES, NUMBERS, DRY, REMOVE, PASSWORDS, PIN),
+    ready=(
+        "The files of the wrapped keys.",
+        "The DKEK share files (.pbe) and their passwords, if the device lacks its DKEK.",
+        "The user PIN of the device.",
+    ),
+    keeps="Nothing of a key. Names, check values and digests stand in the journal.",
+)
