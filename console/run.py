@@ -37,9 +37,7 @@ from console.history import first_backups, last_kept, passed, predecessor, recor
 from console.host import Recorded, Reply, Signal
 from console.state import State, write_private
 from console.toil import Progress, Toil, performed
-
-TRACE_LINES = 20_000
-"""Wire trace lines kept of one run; then the trace says that it ends."""
+from console.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ class Run:
         self._owner = owner
         self._stop = threading.Event()
         self._given = self._brought_along(request)
-        self._traced = 0
+        self._trace = Trace(owner.state.trace(run))
         self._of_others: set[str] = set()
 
     @staticmethod
@@ -148,6 +146,7 @@ class Run:
                 warnings=guide.warnings,
                 damage=guide.damage.value,
             )
+        self._trace.close()
         self._owner.ended(self.run, ended)
 
     # --- from the bench ------------------------------------------------------------------
@@ -171,14 +170,7 @@ class Run:
         self._owner.tell_progress(self.run, what, done, total)
 
     def trace(self, words: str) -> None:
-        self._traced += 1
-        if self._traced <= TRACE_LINES:
-            last = "" if self._traced < TRACE_LINES else "\n(the trace ends here)"
-            try:
-                with self._owner.state.trace(self.run).open("a") as file:
-                    file.write(f"{self.clock.monotonic():.4f} {words}{last}\n")
-            except OSError:
-                self._traced = TRACE_LINES  # a trace is never worth a repair
+        self._trace.add(self.clock.monotonic(), words)
 
     def given(self, question: str) -> Reply | None:
         return self._given.get(question)

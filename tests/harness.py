@@ -103,15 +103,28 @@ class FaultyBus(InProcessBus):
         self.fault(self.calls)
 
 
+Hands = Callable[[InProcessBus, RunView], None]
+"""What a technician's hands do, once for each wait."""
+
+
+def press_dfu(bus: InProcessBus, view: RunView) -> None:
+    """The buttons of a Particle board, whenever hands are asked for."""
+    if view.wait is not None and view.wait.hands:
+        bus.press("dfu", view.port)
+
+
 class Technician:
     """Answers what is asked and uses the buttons when told to; willing, and never late."""
 
-    def __init__(self, bench: Bench, bus: InProcessBus, answers: dict[str, str]) -> None:
+    def __init__(
+        self, bench: Bench, bus: InProcessBus, answers: dict[str, str], hands: Hands = press_dfu
+    ) -> None:
+        self._hands = hands
         self._bench = bench
         self._bus = bus
         self._answers = answers
         self._seen: set[tuple[str, int]] = set()
-        self._pressed: set[str] = set()
+        self._pressed: set[tuple[str, str]] = set()
         self.ended: queue.Queue[str] = queue.Queue()
         self.willing = True
 
@@ -128,23 +141,28 @@ class Technician:
             willing = "" if asked.optional else asked.must_type or "yes"
             answer = self._answers.get(asked.id, willing)
             self._bench.answer(view.run, asked.id, answer, "test technician")
-        if view.wait is not None and view.wait.hands and view.wait.since not in self._pressed:
-            self._pressed.add(view.wait.since)
-            self._bus.press("dfu", view.port)
+        wait = view.wait
+        if wait is not None and (wait.since, wait.what) not in self._pressed:
+            self._pressed.add((wait.since, wait.what))
+            self._hands(self._bus, view)
 
 
 class Workshop:
     """A bench with practice hardware, a clock and a technician, all in this process."""
 
     def __init__(
-        self, root: Path, scenario: str | Scenario, answers: dict[str, str] | None = None
+        self,
+        root: Path,
+        scenario: str | Scenario,
+        answers: dict[str, str] | None = None,
+        hands: Hands = press_dfu,
     ) -> None:
         self.clock = VirtualClock()
         self.state = State(root, scenario if isinstance(scenario, str) else scenario.name)
         self.state.prepare()
         self.bus = FaultyBus(scenario, self.clock)
         self.bench = Bench(self.state, self.bus, self.clock, found())
-        self.technician = Technician(self.bench, self.bus, answers or {})
+        self.technician = Technician(self.bench, self.bus, answers or {}, hands)
         self.bench.start()
         self.bench.listen(self.technician.hear)
 

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("console.journal", "console.views", "console.bench_views", "console.run_views"),
         *("console.wording", "console.picture", "console.answers", "console.report"),
         *("console.history", "console.ports", "console.jobs", "console.ticket"),
-        *("console.strangers", "console.chapter", "console.markdown"),
+        *("console.strangers", "console.chapter", "console.markdown", "console.trace"),
     ),
     (
         *("console.hardware", "console.flow", "console.host", "console.guide"),
@@ -91,6 +91,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jinja2": ("console.report",),
     "platformdirs": ("console.state",),
     "cryptography": ("console.families",),
+    "fido2": ("console.families",),
     "cbor2": ("console.families",),
     "smp": ("console.families",),
     "pysequoia": ("console.families",),

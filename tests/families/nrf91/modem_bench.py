@@ -9,7 +9,9 @@ from pathlib import Path
 
 from console.families.nrf91.simulator_contents import store_of_case_5
 from console.hardware.simulated import Scenario
-from tests.harness import Technician, Workshop
+from console.practice.local import InProcessBus
+from console.views import RunView
+from tests.harness import workshop
 
 TYPES = ("ca", "cert", "key", "psk", "identity")
 CONTENTS = store_of_case_5()
@@ -34,36 +36,20 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest().upper()
 
 
-class AtTheSwitch(Technician):
-    """Switches the board off and on, or with its button held, as the hands are told."""
+def at_the_switch(bus: InProcessBus, view: RunView) -> None:
+    """Off and on, or with its button held, as the hands are told."""
+    if view.wait is not None and view.wait.hands:
+        held = any("SW3" in hand for hand in view.wait.hands)
+        bus.press("bootloader" if held else "reset", view.port)
 
-    def _act(self, view) -> None:
-        waits = view.wait
-        if waits is not None and waits.hands and waits.since not in self._pressed:
-            self._pressed.add(waits.since)
-            held = any("SW3" in hand for hand in waits.hands)
-            self._bus.press("bootloader" if held else "reset", view.port)
-        super()._act(view)
+
+def hands_off(bus: InProcessBus, view: RunView) -> None:
+    """The board is left where it is."""
 
 
 @contextmanager
 def bench(root: Path, scenario: str | Scenario, hands: bool = True, **given: str) -> Iterator:
     """A workshop with a technician at the switch, or with one who only answers."""
-    shop = Workshop(root, scenario, answers={"retry": "stop"} | given)
-    kind = AtTheSwitch if hands else AnswersOnly
-    shop.technician.willing = False
-    shop.technician = kind(shop.bench, shop.bus, {"retry": "stop"} | given)
-    shop.bench.listen(shop.technician.hear)
-    try:
+    switch = at_the_switch if hands else hands_off
+    with workshop(root, scenario, answers={"retry": "stop"} | given, hands=switch) as shop:
         yield shop
-    finally:
-        shop.bench.stop("test over")
-
-
-class AnswersOnly(Technician):
-    """Answers, and leaves the board where it is."""
-
-    def _act(self, view) -> None:
-        if view.wait is not None:
-            self._pressed.add(view.wait.since)
-        super()._act(view)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from bench import KEYS, PASSPHRASE
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -18,6 +17,7 @@ from console.errors import BadUsage
 from console.families.openpgp import backup
 from console.families.openpgp.objects import Slot
 from console.families.openpgp.packets import packet
+from tests.families.openpgp.bench import KEYS, PASSPHRASE
 
 NOW = 1_800_000_000
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from cards import Talk
 
 from console.families.openpgp.simulator_rows import GNUK_START, PICO, Personality
 from console.protocols import tlv
+from tests.families.openpgp.cards import Talk
 from tests.realdata import real
 
 CAPTURES = (

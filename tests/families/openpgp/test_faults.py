@@ -5,13 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench import ADMIN, BLOCKED, BY_NAME, KEYS, PASSPHRASE, bench, sent, shop_with
 
 from console.events import Verdict
 from console.families.openpgp import FAMILY
 from console.families.openpgp.simulator import nitrokey
 from console.families.openpgp.simulator_card import OpenPgpCard
 from console.hardware.simulated import Scenario, Unit
+from tests.families.openpgp.bench import (
+    ADMIN,
+    BLOCKED,
+    BY_NAME,
+    KEYS,
+    PASSPHRASE,
+    bench,
+    sent,
+    shop_with,
+)
 
 ROW = BY_NAME["opcard (Nitrokey 3)"]
 GNUK = BY_NAME["Gnuk 1.2"]

@@ -6,7 +6,11 @@ import subprocess
 
 import pysequoia
 import pytest
-from bench import (
+
+from console.events import Told, WaitStarted
+from console.families.openpgp import FAMILY
+from console.families.openpgp.simulator_faults import Fault, Kind
+from tests.families.openpgp.bench import (
     ADMIN,
     BLOCKED,
     BY_NAME,
@@ -19,10 +23,6 @@ from bench import (
     sent,
     shop_with,
 )
-
-from console.events import Told, WaitStarted
-from console.families.openpgp import FAMILY
-from console.families.openpgp.simulator_faults import Fault, Kind
 
 GNUK = BY_NAME["Gnuk 1.2"]
 ZEIT = BY_NAME["ZeitControl 3.3"]

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hosts import Hosts
 
 from console.families.openpgp.simulator_rows import GNUK, OPCARD, ZEITCONTROL_3_3, Personality
+from tests.families.openpgp.hosts import Hosts
 
 ROWS = [ZEITCONTROL_3_3, GNUK, OPCARD]
 EMPTY = ["", "", ""]

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from bench import ADMIN, BLOCKED, BY_NAME, ROWS, WRONG_ADMIN, bench, events, sent, shop_with
 
 from console.events import Asked, Told
+from tests.families.openpgp.bench import (
+    ADMIN,
+    BLOCKED,
+    BY_NAME,
+    ROWS,
+    WRONG_ADMIN,
+    bench,
+    events,
+    sent,
+    shop_with,
+)
 
 ROW = BY_NAME["opcard (Nitrokey 3)"]
 VERIFY = 0x20

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from cards import PW1, PW3, Talk
 from cryptography.hazmat.primitives import hashes
 
 from console.families.openpgp.simulator_card import OpenPgpCard
@@ -19,6 +18,7 @@ from console.families.openpgp.simulator_rows import (
     ZEITCONTROL_3_3,
 )
 from console.hardware.simulated_card import Doing, exchange
+from tests.families.openpgp.cards import PW1, PW3, Talk
 
 ED = "00da00c10a162b06010401da470f01"
 MAKE, SHOW = "0047800002b60000", "0047810002b60000"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from cards import PW1, Talk
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
@@ -21,6 +20,7 @@ from console.families.openpgp.simulator_rows import (
     ZEITCONTROL_3_3,
 )
 from console.protocols import tlv
+from tests.families.openpgp.cards import PW1, Talk
 
 DIGEST = bytes(range(32))
 SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from cards import PW1, PW3, Talk
 
 from console.families.openpgp.simulator_rows import (
     GNUK,
@@ -17,6 +16,7 @@ from console.families.openpgp.simulator_rows import (
     ZEITCONTROL_3_3,
 )
 from console.families.openpgp.simulator_state import Life
+from tests.families.openpgp.cards import PW1, PW3, Talk
 
 TERMINATE, ACTIVATE = "00e60000", "00440000"
 DUMMY = b"@" * 32

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from cards import PW1, PW3, Talk
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -18,6 +17,7 @@ from console.families.openpgp.simulator_rows import (
     ZEITCONTROL_3_3,
     Personality,
 )
+from tests.families.openpgp.cards import PW1, PW3, Talk
 
 CODE = b"resetcod"
 NEW = (b"abcdefgh", b"another-pin", PW3)

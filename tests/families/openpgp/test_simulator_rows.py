@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import reduce
 
 import pytest
-from cards import PW1, PW3, Talk
 
 from console.families.openpgp.simulator_rows import (
     GNUK,
@@ -21,6 +20,7 @@ from console.families.openpgp.simulator_rows import (
     ZEITCONTROL_3_3,
 )
 from console.protocols import tlv
+from tests.families.openpgp.cards import PW1, PW3, Talk
 
 BY_NAME = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 WRONG = b"999999"

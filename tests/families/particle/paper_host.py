@@ -8,12 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from paper_core import PaperCore
-
 from console.events import ArtefactKept, Device, RunEnded, StepStarted, WaitStarted
 from console.families.particle import FAMILY
 from console.flow import perform
-from console.guide import Guide, Recorded, Reply, Signal
+from console.guide import Guide
+from console.host import Recorded, Reply, Signal
+from tests.families.particle.paper_core import PaperCore
 
 DFU = Device("1-1", "v1", "1d50", "607f", serial="6D7524674852")
 APP = Device("1-1", "v2", "1d50", "607d", serial="")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from paper_core import PaperCore
-from paper_host import APP, DFU, PaperHost
 
 from console.families.particle import keys
+from tests.families.particle.paper_core import PaperCore
+from tests.families.particle.paper_host import APP, DFU, PaperHost
 
 VECTORS = bytes.fromhex("0050002009e10108")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from paper_core import STRINGS, PaperCore
 
 from console.errors import GateClosed, Silent
 from console.families.particle.client import CORE, KeyMemory, Probe
+from tests.families.particle.paper_core import STRINGS, PaperCore
 
 KEY_PAGE = bytes(range(256)) * 16
 SET_0X2000 = ("DNLOAD", 0, 5)

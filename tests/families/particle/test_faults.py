@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_private_key,
 )
-from paper_core import PaperCore
-from paper_host import PaperHost
 
 from console.errors import DeviceError, Garbled, Refused, Silent, Unplugged
 from console.events import Device
 from console.families.particle import keys
 from console.hardware.lines import ControlLine, Faulty
+from tests.families.particle.paper_core import PaperCore
+from tests.families.particle.paper_host import PaperHost
 
 FAULTS = {
     "stall": Refused("The device refused a request.", code="stall"),

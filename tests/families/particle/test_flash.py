@@ -7,13 +7,13 @@ import struct
 import zlib
 
 import pytest
-from boards import on_the_bench
 from intelhex import IntelHex
 
 from console.events import ArtefactKept
 from console.families.particle.simulator_contents import healthy_memories
 from console.families.particle.simulator_dfu import Faults
 from console.journal import replay
+from tests.families.particle.boards import on_the_bench
 from tests.harness import Workshop, workshop
 from tests.realdata import real
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from boards import on_the_bench
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -23,6 +22,7 @@ from console.families.particle.simulator_rows import (
     ROWS,
     Personality,
 )
+from tests.families.particle.boards import on_the_bench
 from tests.harness import Workshop, workshop
 from tests.realdata import real
 

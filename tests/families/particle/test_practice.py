@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from paper_core import PaperCore
-from paper_host import PaperHost
 
 from console.events import ArtefactKept, Device, WaitStarted
 from console.hardware.lines import ControlLine
 from console.practice.local import InProcessBus
+from tests.families.particle.paper_core import PaperCore
+from tests.families.particle.paper_host import PaperHost
 
 BUTTONS = "dfu"
 WITHOUT_ERASE = ["backup", "write", "compare", "leave"]

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
-from paper_core import PaperCore
-from paper_host import APP, DFU, PaperHost
 
 from console.errors import Refused, Unplugged
 from console.events import ArtefactKept, Damage, DeviceJudged, StepStarted
 from console.families.particle import keys
+from tests.families.particle.paper_core import PaperCore
+from tests.families.particle.paper_host import APP, DFU, PaperHost
 
 ID = "54ff73066672524813250167"
 SERIAL = "6D7524674852"

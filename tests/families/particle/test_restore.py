@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from boards import on_the_bench
 
 from console.families.particle import serverkey
 from console.families.particle.platforms import CORE, PLATFORMS, named
 from console.families.particle.simulator_contents import Slot, healthy_memories
 from console.families.particle.simulator_dfu import Faults
+from tests.families.particle.boards import on_the_bench
 from tests.harness import Workshop, workshop
 from tests.realdata import real
 

@@ -1,0 +1,336 @@
+"""Nordic's Secure DFU over a serial line, as the nRF52's bootloader speaks it.
+
+The rule: a missing answer is an error, whatever was asked; offsets and CRCs are believed from the
+device alone; an init packet that it holds already is never sent anew, since that would throw away
+all that was transferred. Source: nRF5 SDK 17.1, nrf_dfu_req_handler.c and nrf_dfu_serial.c.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+
+from console.errors import Garbled, Refused, Silent, Unplugged
+from console.families.nitrokey3.slip import Decoder, encode
+from console.families.nitrokey3.version import Version, of_word
+from console.hardware.lines import SerialLine
+
+RESPONSE = 0x60
+OK, EXTENDED = 0x01, 0x0B
+PATIENCE = 1.0
+"""Seconds for what takes the device no time."""
+CREATE, EXECUTE, LAST_EXECUTE = 2.0, 5.0, 30.0
+"""Seconds: it erases a page; it writes one; it hashes and checks the whole image."""
+TRIES = 3
+"""How often one object is sent before the line counts as broken."""
+READY = 30
+"""Pings, a second each, until a bootloader counts as mute."""
+
+
+class Op(IntEnum):
+    PROTOCOL = 0x00
+    CREATE = 0x01
+    SET_RECEIPTS = 0x02
+    CRC = 0x03
+    EXECUTE = 0x04
+    SELECT = 0x06
+    MTU = 0x07
+    WRITE = 0x08
+    PING = 0x09
+    HARDWARE = 0x0A
+    FIRMWARE = 0x0B
+
+
+class Kind(IntEnum):
+    """The two objects: the init packet, and a piece of the image."""
+
+    COMMAND = 1
+    DATA = 2
+
+
+RESULTS: dict[int, str] = {
+    0x00: "it does not know this code",
+    0x02: "it does not support this",
+    0x03: "it does not take that parameter",
+    0x04: "it has no room for that",
+    0x05: "it does not take this file: it is not signed for this key",
+    0x07: "it does not know that kind of object",
+    0x08: "not in the state that it is in now",
+    0x0A: "it failed and does not say why",
+}
+EXTENDED_RESULTS: dict[int, tuple[str, str]] = {
+    0x02: ("the command has a wrong form", ""),
+    0x03: ("it does not know the command", ""),
+    0x04: ("the file's init packet is incomplete", "Take the vendor's file."),
+    0x05: ("this key refuses older firmware than it has", "Take a newer release."),
+    0x06: ("the file is for other hardware", "Take the file for this product."),
+    0x07: ("the file wants another SoftDevice", "Take the file for this product."),
+    0x08: ("the file is not signed", "Take the vendor's file."),
+    0x09: ("the file's digest is of a kind that it does not know", "Take the vendor's file."),
+    0x0A: ("it cannot compute the file's digest", "Run flash again."),
+    0x0B: ("the file's signature is of a kind that it does not know", "Take the vendor's file."),
+    0x0C: ("the copy on the key is damaged", "Run flash again: it sends all of it anew."),
+    0x0D: ("it has no room for this image", "Take the file for this product."),
+    0x0E: ("it has this very firmware already", ""),
+}
+
+Watch = Callable[[int, int], None]
+"""(bytes that the device holds, bytes in all)"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the device holds of an object: its largest size, how far it is, and the CRC so far."""
+
+    largest: int
+    offset: int
+    crc: int
+
+    def begins(self, data: bytes) -> bool:
+        """Is what it holds the beginning of these bytes?"""
+        return self.offset <= len(data) and zlib.crc32(data[: self.offset]) == self.crc
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a transfer began: bytes of the image that the device held already."""
+
+    held: int
+    total: int
+
+
+def refused(op: Op, result: int, extended: int = 0) -> Refused:
+    """What a result means, in our words; the codes stand behind them for support."""
+    if result == EXTENDED:
+        why, advice = EXTENDED_RESULTS.get(extended, ("it refused", ""))
+        code = f"{op:02X} {result:02X} {extended:02X}"
+    else:
+        why, advice = RESULTS.get(result, "it refused"), ""
+        code = f"{op:02X} {result:02X}"
+    return Refused(f"The bootloader says: {why} (code {code}).", advice, code=code)
+
+
+class SecureDfu:
+    """The bootloader over one serial line."""
+
+    def __init__(self, line: SerialLine, now: Callable[[], float]) -> None:
+        self._line = line
+        self._now = now
+        self._decoder = Decoder()
+        self._waiting: list[bytes] = []
+        self._piece = 0
+        self._init = b""
+
+    # --- requests -------------------------------------------------------------------------
+
+    def wake(self, times: int = READY) -> None:
+        """Ping it until it answers. Raises Silent after so many seconds."""
+        for number in range(times):
+            mark = number % 255 + 1
+            try:
+                self._ping(mark)
+            except (Silent, Garbled):
+                continue
+            return
+        raise Silent(
+            f"The bootloader did not answer in {times} s.",
+            "ModemManager or another program may have its port: stop it, then run again.",
+            waited=float(times),
+        )
+
+    def _ping(self, mark: int) -> None:
+        """Until this very ping is answered: answers to earlier ones and noise are passed over."""
+        self._line.send(encode(bytes((Op.PING, mark))))
+        until = self._now() + PATIENCE
+        while self._frame(until, PATIENCE) != bytes((RESPONSE, Op.PING, OK, mark)):
+            pass
+
+    def prepare(self) -> None:
+        """Receipts off; how much one write may carry."""
+        self._ask(Op.SET_RECEIPTS, struct.pack("<H", 0))
+        (mtu,) = _unpack("<H", self._ask(Op.MTU))
+        self._piece = max(1, (mtu - 1) // 2 - 1)  # every byte may be escaped (nrf_dfu_serial.c)
+
+    def firmware(self) -> Version | None:
+        """The version of the application that it holds; None where it tells none."""
+        for image in (1, 2):
+            try:
+                kind, word, _, _ = _unpack("<BIII", self._ask(Op.FIRMWARE, bytes((image,))))
+            except Refused:
+                continue
+            if kind == 1:
+                return of_word(word)
+        return None
+
+    def select(self, kind: Kind) -> Held:
+        return Held(*_unpack("<III", self._ask(Op.SELECT, bytes((kind,)))))
+
+    def _create(self, kind: Kind, size: int) -> None:
+        self._ask(Op.CREATE, struct.pack("<BI", kind, size), CREATE)
+
+    def _crc(self) -> tuple[int, int]:
+        offset, crc = _unpack("<II", self._ask(Op.CRC))
+        return offset, crc
+
+    # --- the init packet ------------------------------------------------------------------
+
+    def offer_init(self, init: bytes) -> bool:
+        """Hand over the init packet, unless it holds that one; was it the one that it holds?
+
+        Nothing is checked by the device yet, and nothing is touched.
+        """
+        self._init = init
+        held = self.select(Kind.COMMAND)
+        known = bool(held.offset) and held.begins(init)
+        if known:
+            self._write(init[held.offset :])
+        else:
+            self._create(Kind.COMMAND, len(init))
+            self._write(init)
+        if self._crc() != (len(init), zlib.crc32(init)):
+            raise Garbled("The init packet arrived damaged.", "Run flash again.")
+        return known
+
+    def accept_init(self) -> None:
+        """Have it check the packet that was offered; from here on the old firmware may be gone.
+
+        Raises Refused: what runs on the device was not touched then.
+        """
+        self._ask(Op.EXECUTE, patience=EXECUTE)
+
+    def _init_anew(self) -> None:
+        self._create(Kind.COMMAND, len(self._init))
+        self._write(self._init)
+        self.accept_init()
+
+    # --- the image ------------------------------------------------------------------------
+
+    def resume(self, image: bytes) -> Resumed:
+        """How much of the image it holds; what it holds of another one is thrown away later."""
+        held = self.select(Kind.DATA)
+        return Resumed(held.offset if held.begins(image) else 0, len(image))
+
+    def send_image(self, image: bytes, watch: Watch) -> bool:
+        """Send what it lacks, object by object; did it say that the whole is good?
+
+        False: its port ended with the last object, as it does when it starts the firmware.
+        Raises Refused, Silent, Unplugged, Garbled.
+        """
+        held = self.select(Kind.DATA)
+        at = self._finish_begun(image, held)
+        while at < len(image):
+            end = min(at + held.largest, len(image))
+            self._send_object(image, at, end)
+            if end == len(image):
+                return self._last_execute()
+            self._ask(Op.EXECUTE, patience=EXECUTE)
+            at = end
+            watch(at, len(image))
+        return self._last_execute()
+
+    def _finish_begun(self, image: bytes, held: Held) -> int:
+        """The first byte that no executed object holds; an object that was begun is finished."""
+        if not held.offset:
+            return 0
+        if not held.begins(image):
+            return self._roll_back(image, held)
+        start = held.offset - (held.offset % held.largest or min(held.largest, held.offset))
+        end = min(start + held.largest, len(image))
+        if held.offset < end:
+            self._write(image[held.offset : end])
+            if self._crc() != (end, zlib.crc32(image[:end])):
+                self._send_object(image, start, end)
+        if end < len(image):
+            self._ask(Op.EXECUTE, patience=EXECUTE)
+        return end
+
+    def _roll_back(self, image: bytes, held: Held) -> int:
+        """The object under way is bad: a new one takes us back to what was executed before it.
+
+        Where that is of another image as well, the init packet is sent anew, which throws all away.
+        """
+        start = max(0, (held.offset - 1) // held.largest * held.largest)
+        try:
+            self._create(Kind.DATA, max(1, min(held.largest, len(image) - start)))
+            offset, crc = self._crc()
+            if not offset % held.largest and zlib.crc32(image[:offset]) == crc:
+                return offset
+        except Refused:
+            pass  # its state does not allow it: from the beginning, then
+        self._init_anew()
+        return 0
+
+    def _send_object(self, image: bytes, start: int, end: int) -> None:
+        for _ in range(TRIES):
+            self._create(Kind.DATA, end - start)
+            self._write(image[start:end])
+            if self._crc() == (end, zlib.crc32(image[:end])):
+                return
+        raise Garbled(
+            f"Bytes {start} to {end} arrived damaged {TRIES} times.",
+            "Take another cable and port, no hub; then run flash again: it goes on from there.",
+        )
+
+    def _write(self, data: bytes) -> None:
+        for at in range(0, len(data), self._piece):
+            self._line.send(encode(bytes((Op.WRITE,)) + data[at : at + self._piece]))
+
+    def _last_execute(self) -> bool:
+        try:
+            self._ask(Op.EXECUTE, patience=LAST_EXECUTE)
+        except Unplugged:
+            return False
+        return True
+
+    # --- frames ---------------------------------------------------------------------------
+
+    def _ask(self, op: Op, body: bytes = b"", patience: float = PATIENCE) -> bytes:
+        """The payload of its answer. Raises Refused, Silent, Garbled, Unplugged."""
+        self._line.send(encode(bytes((op,)) + body))
+        return self._answer(op, patience)
+
+    def _answer(self, op: Op, patience: float) -> bytes:
+        """The answer to this very request; what was said to an earlier one is passed over."""
+        until = self._now() + patience
+        noise = b""
+        while True:
+            try:
+                frame = self._frame(until, patience)
+            except Silent:
+                if noise:
+                    raise _garbled(noise) from None
+                raise
+            if len(frame) < 3 or frame[0] != RESPONSE:
+                noise = frame
+                continue
+            if frame[1] != op:
+                continue
+            if frame[2] != OK:
+                raise refused(op, frame[2], frame[3] if len(frame) > 3 else 0)
+            return frame[3:]
+
+    def _frame(self, until: float, patience: float) -> bytes:
+        while not self._waiting:
+            left = until - self._now()
+            if left <= 0:
+                raise Silent(f"The bootloader did not answer in {patience:g} s.", waited=patience)
+            with suppress(Silent):
+                self._waiting = self._decoder.feed(self._line.receive(left))
+        return self._waiting.pop(0)
+
+
+def _unpack(form: str, payload: bytes) -> tuple[int, ...]:
+    if len(payload) < struct.calcsize(form):
+        raise _garbled(payload)
+    return struct.unpack_from(form, payload)
+
+
+def _garbled(frame: bytes) -> Garbled:
+    return Garbled(
+        f"The bootloader's port says what no bootloader says ({len(frame)} bytes).",
+        "Another program may use its port: close it, then run again.",
+    )

@@ -1,0 +1,314 @@
+"""Resets: FIDO2 by its own ritual, one application or the whole key by the admin app.
+
+The rule: each says exactly what it erases before it is agreed to; the key that is reset is proven
+to be the one that was agreed to, by what it answers; and what is said to be erased, the key
+has said afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fido2.ctap import CtapError
+from fido2.ctap2.base import Ctap2
+
+from console.errors import Garbled, GateClosed, Refused
+from console.events import Damage, Device, Verdict
+from console.families.nitrokey3.admin import Admin, over_ctaphid
+from console.families.nitrokey3.approach import (
+    IDENTIFY,
+    admin,
+    identify,
+    last_four,
+    touched,
+)
+from console.families.nitrokey3.ctaphid import Ctap, OnTouch, refused, told
+from console.families.nitrokey3.rules import Found
+from console.flow import Flow, Kind, Outcome, Question, Step
+from console.guide import Guide, Reconnect
+
+WINDOW = 10.0
+"""Seconds after power-up within which FIDO2 lets itself be reset (CTAP 2.1, 6.6)."""
+BY_HAND = 600.0
+BACK = 60.0
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """What can be reset: the admin app's name for it, and what dies and what stays."""
+
+    word: str
+    title: str
+    dies: str
+    stays: str
+
+
+TARGETS = (
+    Target(
+        "fido2",
+        "FIDO2",
+        "All passkeys, the FIDO2 PIN and every registration made with this key (U2F too) are gone.",
+        "OpenPGP keys, one-time passwords and the firmware stay.",
+    ),
+    Target(
+        "opcard",
+        "the OpenPGP card",
+        "All three OpenPGP keys and its PINs are gone; the PINs are 123456 and 12345678 again.",
+        "Passkeys, one-time passwords and the firmware stay.",
+    ),
+    Target(
+        "secrets",
+        "the secrets app",
+        "All one-time passwords, stored passwords and their PIN are gone.",
+        "Passkeys, OpenPGP keys and the firmware stay.",
+    ),
+    Target("piv", "PIV", "All PIV keys, certificates and PINs are gone.", "All the rest stays."),
+    Target(
+        "all",
+        "the whole key",
+        "Everything is gone: passkeys, PINs, OpenPGP keys, one-time passwords, PIV, settings.",
+        "The firmware stays.",
+    ),
+)
+APPS = Question(
+    "apps",
+    Kind.CHOICE,
+    "What is to be reset?",
+    choices=tuple(target.word for target in TARGETS),
+)
+CONFIRM = Question("confirm_reset", Kind.TYPED, "Erase it? Nothing brings it back.")
+
+ARMED = Step(
+    "again",
+    "Unplug, plug in, touch",
+    usual="under 30 s",
+    safe="Nothing is erased until you touch it. Too late? Nothing lost, again.",
+)
+ERASE = Step(
+    "erase",
+    "Have it erase itself",
+    usual="under 15 s",
+    undoable=False,
+    damage=Damage.HALF,
+    safe="Nothing is erased until you touch it; then leave it plugged in.",
+)
+READ_BACK = Step("read", "Ask it what is left", usual="under 1 s")
+RESTART = Step("restart", "Wait for it to be back", usual="under 10 s", undoable=False)
+
+
+@dataclass(frozen=True)
+class Face:
+    """What FIDO2 tells of itself: enough to tell two keys apart a little, and what is on it."""
+
+    aaguid: str
+    versions: tuple[str, ...]
+    has_pin: bool
+    room: int | None
+
+    @property
+    def sentence(self) -> str:
+        pin = "a FIDO2 PIN is set" if self.has_pin else "no FIDO2 PIN is set"
+        return pin if self.room is None else f"{pin}, room for {self.room} passkeys"
+
+
+def reset(guide: Guide) -> Outcome:
+    found = guide.step(IDENTIFY, identify, guide, found=lambda found: found.sentence)
+    if found.loader:
+        raise GateClosed(
+            "It is in its bootloader: there is nothing that could be reset.",
+            "Run flash first, or pull it and plug it in.",
+        )
+    word = guide.ask(APPS)
+    target = next(target for target in TARGETS if target.word == word)
+    _agree(guide, target, found)
+    if target.word == "fido2":
+        return _fido2(guide, target, found)
+    return _by_admin(guide, target, found)
+
+
+def _agree(guide: Guide, target: Target, found: Found) -> None:
+    four = last_four(found)
+    ask = f"{target.dies} {target.stays} Its id ends in {four}. Type these four to erase."
+    guide.ask(CONFIRM, ask, must_type=four)
+
+
+# --- FIDO2: armed, then pulled and plugged in ------------------------------------------------
+
+
+def _fido2(guide: Guide, target: Target, found: Found) -> Outcome:
+    with guide.hid() as line:
+        before = face(Ctap(line))
+    mode = found.product.mode_of_app()
+    for attempt in range(1, ATTEMPTS + 1):
+        with guide.expect(mode, what=f"the {found.product.short}, plugged in again") as back:
+            came = guide.step(ARMED, _by_hand, back, found=_came)
+        if came is None:
+            return _not_done("It was not plugged in again. Nothing was erased.")
+        try:
+            guide.step(ERASE, _erase_fido2, guide, found, before)
+            break
+        except Refused as error:
+            if error.code not in ("30", "27", "2F", "3A") or attempt == ATTEMPTS:
+                raise
+            guide.tell(_too_late(error), "Nothing is lost: once more.")
+    with guide.hid() as line:
+        after = guide.step(READ_BACK, lambda: face(Ctap(line)), found=lambda after: after.sentence)
+    return _fido2_proven(target, before, after)
+
+
+def _by_hand(back: Reconnect) -> Device | None:
+    hands = (
+        "Pull it out.",
+        "Plug it back in, same port. No hurry, nothing is counting yet.",
+        "Touch it while it blinks, within 10 s of plugging in.",
+    )
+    return back.wait(limit=BY_HAND, usual=15.0, hands=hands, safe=ARMED.safe, window=WINDOW)
+
+
+def _came(device: Device | None) -> str:
+    return f"back on port {device.port}" if device else "it did not come"
+
+
+def _erase_fido2(guide: Guide, found: Found, before: Face) -> None:
+    """The same key is proven by its answers first; those take milliseconds of its ten seconds."""
+    with guide.hid() as line:
+        ctap = Ctap(line)
+        _must_be_same(found, Admin(over_ctaphid(ctap)).uuid(), before, face(ctap))
+        with touched(guide, "your touch: it erases FIDO2", safe=ARMED.safe) as on_touch:
+            _reset(ctap, on_touch)
+
+
+def _must_be_same(found: Found, uuid: str, before: Face, now: Face) -> None:
+    told = (now.aaguid, now.versions) == (before.aaguid, before.versions)
+    if uuid == found.uuid and told:
+        return
+    raise GateClosed(
+        f"This is another key: its id ends in {uuid[-4:] or 'nothing'}, ours in {found.uuid[-4:]}.",
+        "Nothing was erased on either. Pull it, take ours, and run again.",
+    )
+
+
+def _reset(ctap: Ctap, on_touch: OnTouch) -> None:
+    try:
+        Ctap2(ctap.device).reset(on_keepalive=told(on_touch))
+    except CtapError as error:
+        raise refused(error) from None
+
+
+def _too_late(error: Refused) -> str:
+    if error.code == "30":
+        return "Its 10 s were over before the reset reached it."
+    return "No touch was seen in time."
+
+
+def _fido2_proven(target: Target, before: Face, after: Face) -> Outcome:
+    proof = (f"before: {before.sentence}", f"now: {after.sentence}")
+    if after.has_pin:
+        return Outcome(
+            Verdict.UNFINISHED,
+            "It took the reset, and says all the same that a PIN is set.",
+            "Run reset again. If it says the same, return it with this record.",
+            proof,
+        )
+    return Outcome(
+        Verdict.REPAIRED,
+        f"{target.title} is reset: the key itself says that no PIN is set.",
+        "Every service has to be registered with it anew.",
+        proof,
+    )
+
+
+def face(ctap: Ctap) -> Face:
+    """Raises Refused where it has no FIDO2, Garbled, Silent, Unplugged."""
+    if not ctap.has_ctap2:
+        raise Refused("The key offers no FIDO2.", "Its firmware may be too old.", code="no CBOR")
+    try:
+        info = Ctap2(ctap.device).info
+    except CtapError as error:
+        raise refused(error) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Garbled(f"What it tells of its FIDO2 cannot be read ({error}).") from None
+    return Face(
+        bytes(info.aaguid).hex(),
+        tuple(info.versions),
+        bool(info.options.get("clientPin")),
+        info.remaining_disc_creds,
+    )
+
+
+# --- by the admin app ------------------------------------------------------------------------
+
+
+def _by_admin(guide: Guide, target: Target, found: Found) -> Outcome:
+    if target.word == "all":
+        return _whole(guide, target, found)
+    guide.step(ERASE, _erase_app, guide, target, found)
+    return Outcome(
+        Verdict.REPAIRED,
+        f"The key says that {target.title} is reset.",
+        "Look with a check of that application what is left." if target.word == "opcard" else "",
+        (target.dies,),
+    )
+
+
+def _erase_app(guide: Guide, target: Target, found: Found) -> None:
+    with admin(guide) as app:
+        _same(found, app)
+        with touched(guide, f"your touch: it erases {target.title}", safe=ERASE.safe) as on_touch:
+            app.reset_app(target.word, on_touch)
+
+
+def _whole(guide: Guide, target: Target, found: Found) -> Outcome:
+    with guide.expect(found.product.mode_of_app(), what="the key, erased") as back:
+        guide.step(ERASE, _erase_all, guide, found)
+        came = guide.step(
+            RESTART, lambda: back.wait(limit=BACK, usual=10.0, safe=RESTART.safe), found=_came
+        )
+    if came is None:
+        return _not_done("It took the reset and did not come back in time.")
+    now = guide.step(READ_BACK, identify, guide, found=lambda now: now.sentence)
+    with guide.hid() as line:
+        after = face(Ctap(line))
+    proof = (f"now: {now.sentence}", f"FIDO2: {after.sentence}")
+    trouble = now.status.sentences if now.status else ()
+    if now.uuid != found.uuid or after.has_pin or trouble:
+        sentence = "It came back, and does not say that all is erased and well."
+        return Outcome(Verdict.UNFINISHED, sentence, "Run check.", (*proof, *trouble))
+    return Outcome(
+        Verdict.REPAIRED, f"{target.title.capitalize()} is reset and started anew.", "", proof
+    )
+
+
+def _erase_all(guide: Guide, found: Found) -> None:
+    with admin(guide) as app:
+        _same(found, app)
+        with touched(guide, "your touch: it erases the whole key", safe=ERASE.safe) as on_touch:
+            app.factory_reset(on_touch)
+
+
+def _same(found: Found, app: Admin) -> None:
+    uuid = app.uuid()
+    if uuid != found.uuid:
+        raise GateClosed(
+            f"This is another key: its id ends in {uuid[-4:]}, ours in {found.uuid[-4:]}.",
+            "Nothing was erased. Pull it and run again on the one that you mean.",
+        )
+
+
+def _not_done(sentence: str) -> Outcome:
+    return Outcome(Verdict.UNFINISHED, sentence, "Plug it in and run check, then reset again.")
+
+
+RESET = Flow(
+    name="reset",
+    title="Reset FIDO2, an application, or all of it",
+    about="FIDO2: armed first, then pulled, plugged in and touched within 10 s. One application "
+    "or the whole key: by its admin app, with a touch.",
+    plan=(IDENTIFY, ARMED, ERASE, RESTART, READ_BACK),
+    perform=reset,
+    questions=(APPS, CONFIRM),
+    ready=("The customer's word that what is erased may be erased.",),
+    hands="pull, plug in and touch, as it says",
+    keeps="What is not named as erased.",
+)
