@@ -134,8 +134,8 @@ def _resolved(
         return text
     if not text.isprintable():
         raise BadUsage(f"The answer to {name} is not plain text in one line.", "Type it again.")
-    if kinds[name] != "file":
-        return text
+    if kinds[name] != "file" or not text:
+        return text  # an empty answer names no file: it leaves an optional question out
     if text != "-":
         try:
             return str(Path(text).expanduser().absolute())

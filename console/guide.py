@@ -70,6 +70,7 @@ class Guide:
         self._host = host
         self._step: Step | None = None
         self._unique = ""
+        self._tidying = False
         self.committed = False
         self.warnings: tuple[str, ...] = ()
 
@@ -247,8 +248,17 @@ class Guide:
 
     def safe_point(self) -> None:
         """Between steps the run may stop. Raises Stopped if the technician asked for it."""
-        if self._host.stop_asked() and not self._in_one_way_stretch():
+        if self._stop_line():
             raise Stopped("You stopped the run.", "Nothing more is sent to the device.")
+
+    @contextmanager
+    def tidying(self) -> Iterator[None]:
+        """Put back what was changed in passing: this is sent also once a stop was asked for."""
+        before, self._tidying = self._tidying, True
+        try:
+            yield
+        finally:
+            self._tidying = before
 
     def _in_one_way_stretch(self) -> bool:
         return self._step is not None and self._step.damage is not Damage.NOTHING
@@ -383,7 +393,9 @@ class Guide:
             line.close()
 
     def _stop_line(self) -> bool:
-        return self._host.stop_asked() and not self._in_one_way_stretch()
+        if self._tidying or self._in_one_way_stretch():
+            return False
+        return self._host.stop_asked()
 
     def _open_patiently(self, open_it: Callable[[], Line]) -> Line:
         clock = self._host.clock
@@ -473,6 +485,10 @@ class Guide:
     def recorded(self, name: str = "", sha256: str = "") -> Recorded | None:
         """What the journals know of a raw backup, by its name in the vault or by its digest."""
         return self._host.recorded(name, sha256)
+
+    def last_kept(self, beginning: str) -> bytes | None:
+        """The newest artefact of an earlier run whose name begins so; of any device."""
+        return self._host.last_kept(beginning)
 
     def discard(self, path: str) -> bool:
         """Remove a file that somebody sent to the inbox; False if it lies elsewhere."""

@@ -5,6 +5,7 @@ The rule: read from the journals, never from memory.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,28 @@ def recorded(
 
 def _is_meant(kept: ArtefactKept, name: str, sha256: str) -> bool:
     return kept.name == name if name else kept.sha256 == sha256
+
+
+def last_kept(state: State, beginning: str, but_not: str = "") -> bytes | None:
+    """The newest artefact of a name that begins so; one that has changed since is passed by."""
+    for view in past_runs(state):
+        if view.run == but_not:
+            continue
+        for kept in reversed(view.artefacts):
+            if kept.place == "run" and kept.name.startswith(beginning):
+                data = _whole(state.artefacts(view.run) / kept.name, kept)
+                if data is not None:
+                    return data
+    return None
+
+
+def _whole(path: Path, kept: ArtefactKept) -> bytes | None:
+    """The bytes of a file; None where they are gone or not what was recorded."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == kept.sha256 else None
 
 
 def first_backups(state: State, before: RunView | None) -> Mapping[str, ArtefactKept]:

@@ -118,3 +118,6 @@ class Host(Protocol):
 
     def recorded(self, name: str, sha256: str) -> Recorded | None:
         """The raw backup of that name, or else of that digest; this unit's before another's."""
+
+    def last_kept(self, beginning: str) -> bytes | None:
+        """The newest artefact ("run") of an earlier run whose name begins so; of any device."""

@@ -33,7 +33,7 @@ from console.hardware.bus import Bus
 from console.hardware.gnupg import GnuPG, gnupg
 from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
-from console.history import first_backups, passed, predecessor, recorded, same_unit
+from console.history import first_backups, last_kept, passed, predecessor, recorded, same_unit
 from console.host import Recorded, Reply, Signal
 from console.state import State, write_private
 from console.toil import Progress, Toil, performed
@@ -254,6 +254,9 @@ class Run:
         ours = same_unit(view, self.device, self.family.unit)
         serial = next((seen.serial for seen in view.seen_as if seen.serial), "")
         return Recorded(kept, ours, serial, self._from_vault(kept))
+
+    def last_kept(self, beginning: str) -> bytes | None:
+        return last_kept(self._owner.state, beginning, self.run)
 
     def _from_vault(self, kept: ArtefactKept) -> bytes | None:
         """The bytes of a backup; None where they are gone or not what was recorded."""

@@ -23,6 +23,9 @@ from console.run import Request
 from console.state import State
 from console.views import RunView
 
+PATIENCE = 300.0
+"""Real seconds until a test that waits for another thread gives up, on the slowest machine."""
+
 
 class VirtualClock:
     """Time passes only where somebody lets it: a pause, or a wait that nobody ends."""
@@ -55,7 +58,7 @@ class VirtualClock:
 
     def take(self, box, timeout):
         if timeout is None:
-            return box.get(timeout=30)
+            return box.get(timeout=PATIENCE)
         try:
             return box.get_nowait()
         except queue.Empty:
@@ -170,7 +173,7 @@ class Workshop:
         """Perform a flow to its end; the view replayed from its journal."""
         wanted = {"attended": True, "job": "2243", "by": "test"} | request
         run = self.bench.open_run(Request(flow, device, **wanted))
-        assert self.technician.ended.get(timeout=60) == run
+        assert self.technician.ended.get(timeout=PATIENCE) == run
         return view_of(self.state, run)
 
     def back_to_dfu(self, port: str = "1-1") -> None:

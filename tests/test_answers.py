@@ -272,6 +272,7 @@ def test_a_relative_path_is_made_absolute(collected, tmp_path, monkeypatch):
     assert {"image": str(tmp_path / "a.bin")} == collected("image=a.bin")
     assert {"image": "/home/of-mine/a.bin"} == collected("image=~/a.bin")
     assert {"image": "/b.bin"} == collected("image=/b.bin")
+    assert {"image": ""} == collected("image=")
 
 
 def test_a_file_may_be_named_by_either_form_in_the_answers_file(collected, tmp_path):

@@ -92,6 +92,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "platformdirs": ("console.state",),
     "cryptography": ("console.families",),
     "fido2": ("console.families",),
+    "cbor2": ("console.families",),
+    "smp": ("console.families",),
     "pysequoia": ("console.families",),
     "asyncio": ("screens",),
 }

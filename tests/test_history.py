@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from console.history import (
     interruption,
     is_closed,
     last_ended,
+    last_kept,
     last_on,
     passed,
     past_runs,
@@ -69,7 +71,7 @@ def state(tmp_path) -> State:
 
 def past(state: State, run: str, *events: Event) -> Path:
     """A run's journal as an earlier bench left it."""
-    state.run(run).mkdir()
+    state.run(run).mkdir(exist_ok=True)
     journal = Journal(state.journal(run), VirtualClock())
     for event in events:
         journal.append(event)
@@ -410,3 +412,26 @@ def test_the_last_run_is_found_in_the_journals_whoever_looked(state):
 
     assert last_ended(state).run == "10"
     assert [last_on(state, port).run for port in ("1-1", "1-2", "1-3")] == ["9", "10", "11"]
+
+
+# --- the last artefact of a name ------------------------------------------------------------
+
+
+def artefact(state: State, run: str, name: str, data: bytes) -> ArtefactKept:
+    path = state.artefacts(run) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return ArtefactKept(name, "run", hashlib.sha256(data).hexdigest(), len(data))
+
+
+def test_the_last_artefact_whose_name_begins_so_is_found_in_the_newest_run(state):
+    """The last of a run, and one that was changed on the disk since is passed by."""
+    first, second = artefact(state, "1", "p-1.json", b"1"), artefact(state, "1", "p-2.json", b"2")
+    past(state, "1", began("1"), first, second, REPAIRED)
+    past(state, "2", began("2"), artefact(state, "2", "q-1.json", b"3"), REPAIRED)
+
+    assert last_kept(state, "p-") == b"2"
+    assert last_kept(state, "q-") == b"3"
+    assert last_kept(state, "q-", but_not="2") is None
+    (state.artefacts("1") / "p-2.json").write_bytes(b"changed")
+    assert last_kept(state, "p-") == b"1"

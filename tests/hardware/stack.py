@@ -257,6 +257,8 @@ class Inner:
         """A program of others, in a home of its own; `given` is its standard input."""
         self._make_home()
         environment = {**os.environ, "HOME": str(self._home), "LC_ALL": "C.UTF-8"}
+        # Another stack of the same tests may have named its own socket.
+        environment.pop("PCSCLITE_CSOCK_NAME", None)
         environment.pop("GNUPGHOME", None)
         done = subprocess.run(
             words,

@@ -282,7 +282,7 @@ def test_an_unknown_scenario_is_refused_with_the_names_there_are():
     """As advice."""
     with pytest.raises(BadUsage) as refused:
         InProcessBus("case-99", Clock())
-    assert "case-3, case-4, core-app" in refused.value.advice
+    assert "case-3, case-4, case-5, core-app" in refused.value.advice
 
 
 def test_a_board_that_was_kept_goes_on_where_it_was():

@@ -164,8 +164,9 @@ def test_a_derived_pin_is_the_digest_of_exactly_so_many_bytes():
 
 def test_a_fingerprint_is_what_gpg_computes():
     """The keys of an export, RSA and curves, against the fingerprints that gpg showed for them."""
-    from bench import KEYS
     from pysequoia.packet import PacketPile
+
+    from tests.families.openpgp.bench import KEYS
 
     for name in ("rsa2048.asc", "ed25519.asc"):
         pile = PacketPile.from_bytes((KEYS / name).read_bytes())

@@ -1,0 +1,114 @@
+"""The check: who the modem is, how it is supplied, what it holds; nothing is changed.
+
+The rule: the picture is taken first; what vanished since the last one here is a fault found, and
+so is what the job sheet asks for and the modem does not have.
+"""
+
+from __future__ import annotations
+
+from console.events import Verdict
+from console.families.nrf91.approach import (
+    ASKED_SHEET,
+    FIND,
+    IDENTIFY,
+    PICTURE,
+    READ,
+    SUPPLY,
+    Patient,
+    find_port,
+    last_known,
+    meet,
+    modem_at,
+    read_sheet,
+)
+from console.families.nrf91.sheet import Item, Sheet
+from console.families.nrf91.store import Picture, Type, names
+from console.flow import Flow, Outcome, Step
+from console.guide import Guide
+
+COMPARE = Step("compare", "Compare with the last picture and the job sheet", usual="at once")
+
+
+def check(guide: Guide) -> Outcome:
+    path = guide.ask(ASKED_SHEET)
+    sheet = read_sheet(guide, path) if path else None
+    port = guide.step(FIND, find_port, guide, found=str)
+    with modem_at(guide, port) as modem:
+        patient = meet(guide, modem, port)
+    before = last_known(guide, patient.identity)
+    return guide.step(COMPARE, _judged, patient, before, sheet, found=lambda it: it.sentence)
+
+
+def missing(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
+    """What the sheet asks for and the modem lacks."""
+    return tuple(item for item in sheet.items if picture.find(*item.pair) is None)
+
+
+def different(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
+    """What the modem holds under the sheet's tag and type, with another content."""
+    there = ((item, picture.find(*item.pair)) for item in sheet.items)
+    return tuple(item for item, entry in there if entry and not item.is_in(entry))
+
+
+def _judged(patient: Patient, before: Picture | None, sheet: Sheet | None) -> Outcome:
+    picture = patient.picture
+    facts = (str(patient.identity), f"Supply: {patient.supply}", f"Store: {picture}")
+    vanished = picture.since(before).vanished if before else ()
+    problems = []
+    if sheet is not None:
+        lacking, other = missing(sheet, picture), different(sheet, picture)
+        problems += [f"missing: {names_of(lacking)}"] if lacking else []
+        problems += [f"different from the sheet: {names_of(other)}"] if other else []
+        known = {item.pair for item in sheet.items}
+        vanished = tuple(entry for entry in vanished if entry.pair not in known)
+    if vanished:
+        problems.append(f"vanished since: {names(vanished)}")
+    if patient.supply.low:
+        problems.append(f"its supply is too low ({patient.supply})")
+    if problems:
+        more = "Charge it or use a bench supply first. " if patient.supply.low else ""
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"Fault found: {'; '.join(problems)}.",
+            f"{more}What is missing comes back by restore, with the customer's job sheet; a key "
+            "that was made in the modem only by rekey.",
+            facts,
+        )
+    return Outcome(Verdict.NO_FAULT, _well(patient, before, sheet), _lonely(picture), facts)
+
+
+def names_of(items: tuple[Item, ...]) -> str:
+    return ", ".join(item.name for item in items)
+
+
+def _well(patient: Patient, before: Picture | None, sheet: Sheet | None) -> str:
+    proofs = ["every credential of the sheet is there"] if sheet else []
+    proofs += ["nothing has vanished since the last picture here"] if before else []
+    if not proofs:
+        return f"The modem answers; its store holds {patient.picture}. There is nothing to compare."
+    return f"The modem answers; {' and '.join(proofs)}."
+
+
+def _lonely(picture: Picture) -> str:
+    """Advice about certificates whose key is not there: a connection fails with -95 then."""
+    alone = [
+        str(entry.tag)
+        for entry in picture.entries
+        if entry.type == Type.CERT and picture.find(entry.tag, Type.KEY) is None
+    ]
+    if alone:
+        return f"Tag {', '.join(alone)} has a client certificate and no private key: run rekey."
+    return "A connect() that ends in -95 means a tag that is not there: compare with a job sheet."
+
+
+CHECK = Flow(
+    name="check",
+    title="Check the modem and its credentials",
+    about="Finds the AT port, asks for identity, supply and functional mode, and takes the picture "
+    "of the credential store. Compares it with the last one here and with a job sheet.",
+    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, COMPARE),
+    perform=check,
+    questions=(ASKED_SHEET,),
+    ready=("The job sheet (credentials.toml), if there is one.",),
+    keeps="The picture: every tag and type with its digest, and no content.",
+)

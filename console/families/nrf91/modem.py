@@ -1,0 +1,270 @@
+"""The client of a modem behind an AT line: identity, functional mode, supply, credentials.
+
+The rule: one command in flight, and nothing is sent before it was answered. After silence the
+line is brought back into step first. What a command carries is in no sentence of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from console.errors import DeviceError, Garbled, Refused, Silent
+from console.families.nrf91 import at
+from console.families.nrf91.store import Entry, Picture, entry_of, name_of
+from console.hardware.lines import SerialLine
+
+PATIENCE = 15.0
+WORKS = 60.0
+"""Seconds for what the modem works at: a mode change, a write, a new key."""
+PROBE = 2.5
+QUIET = 0.3
+CHATTER = 3.0
+"""Seconds for which a line that never falls quiet is listened to."""
+BETWEEN = 0.02
+"""Seconds between two slices: a bridge without flow control has small buffers."""
+TRIES = 3
+
+OFF, FLIGHT = 0, 4
+INACTIVE = (OFF, FLIGHT)
+"""Functional modes in which the store may be changed (+CFUN)."""
+MODES = {0: "off", 1: "full", 4: "flight mode", 20: "LTE off", 21: "LTE on", 31: "GNSS on"}
+GUARDED = (1, 3, 2)
+"""The first modem firmware that refuses to write while its supply is too low (528)."""
+LOW = 3300
+"""Millivolts below which nothing is written."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the modem says of itself."""
+
+    imei: str
+    firmware: str
+
+    @property
+    def unit(self) -> str:
+        """The IMEI as a ticket may show it: its last seven digits tell two of a kind apart."""
+        return f"IMEI ..{self.imei[-7:]}"
+
+    @property
+    def guarded(self) -> bool | None:
+        """Does its store have brown-out protection? None where its version tells nothing."""
+        found = re.search(r"(\d+)\.(\d+)\.(\d+)", self.firmware)
+        if found is None:
+            return None
+        major, minor, patch = (int(part) for part in found.groups())
+        return "91x1" in self.firmware or (major, minor, patch) >= GUARDED
+
+    def __str__(self) -> str:
+        return f"{self.unit}, modem firmware {self.firmware}"
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the modem tells of its supply; 0 mV where it does not tell."""
+
+    millivolts: int = 0
+    warning: bool = False
+    watched: bool = False
+
+    @property
+    def low(self) -> bool:
+        return self.warning or 0 < self.millivolts < LOW
+
+    def __str__(self) -> str:
+        volts = f"{self.millivolts / 1000:.2f} V" if self.millivolts else "voltage not told"
+        if self.warning:
+            return f"{volts}, power-off warning ACTIVE"
+        return f"{volts}, {'no power-off warning' if self.watched else 'no warning to ask for'}"
+
+
+class Modem:
+    """A modem behind one serial line; `now` and `pause` are the guide's."""
+
+    def __init__(
+        self, line: SerialLine, now: Callable[[], float], pause: Callable[[float], None]
+    ) -> None:
+        self._line = line
+        self._now = now
+        self._pause = pause
+        self._in_step = False
+        self._warned = False
+
+    # --- the line ----------------------------------------------------------------------------
+
+    def wake(self, tries: int = TRIES) -> bool:
+        """Bring the line into step, out of quotes that somebody left open. Does it answer AT?"""
+        for attempt in range(tries):
+            self._line.send(at.UNQUOTE if attempt else at.END)
+            self._listen()
+            self._line.send(at.encode("AT"))
+            try:
+                reply = self._reply("AT", PROBE)
+            except Silent:
+                continue
+            self._listen()
+            if not reply.code:
+                self._in_step = True
+                return True
+        return False
+
+    def ask(self, command: str, doing: str, patience: float = PATIENCE) -> at.Reply:
+        """One command and its answer. Raises Refused (with the modem's code), Silent, Unplugged."""
+        data = at.encode(command)
+        if not self._in_step and not self.wake():
+            raise Silent("The modem does not answer AT any more.", waited=PROBE * TRIES)
+        self._listen(0.0)
+        self._in_step = False
+        for number, piece in enumerate(at.slices(data)):
+            if number:
+                self._pause(BETWEEN)
+            self._line.send(piece)
+        reply = self._reply(command, patience)
+        self._in_step = True
+        if reply.code:
+            raise at.refusal(reply.code, doing)
+        return reply
+
+    def look(self, command: str, doing: str) -> at.Reply:
+        """ask() for what changes nothing: asked once more where the answer was lost."""
+        try:
+            return self.ask(command, doing)
+        except Silent:
+            return self.ask(command, doing)
+
+    def _reply(self, command: str, patience: float) -> at.Reply:
+        heard = b""
+        until = self._now() + patience
+        while (left := until - self._now()) > 0:
+            try:
+                heard += self._line.receive(left, 4096)
+            except Silent:
+                break
+            reply = at.reply_in(heard, command)
+            if reply is not None:
+                self._note(reply.lines)
+                return reply
+        raise Silent(f"The modem did not answer within {patience:g} s.", waited=patience)
+
+    def _listen(self, quiet: float = QUIET) -> None:
+        """Take what comes unasked, until the line has been quiet for so many seconds."""
+        heard = b""
+        until = self._now() + max(quiet, CHATTER)
+        while self._now() < until:
+            try:
+                heard += self._line.receive(quiet, 4096)
+            except Silent:
+                break
+        self._note(at.lines_of(heard))
+
+    def _note(self, lines: tuple[str, ...]) -> None:
+        self._warned = self._warned or any(line.startswith("%XPOFWARN: 1") for line in lines)
+
+    # --- what it is ----------------------------------------------------------------------------
+
+    def identify(self) -> Identity:
+        """IMEI and modem firmware; errors come with their numbers from now on."""
+        self.look("AT+CMEE=1", "Asking for error numbers")
+        try:
+            return self._identity()
+        except Garbled:
+            # An answer may have been one that came late: listen, and ask once more.
+            self._listen(PROBE)
+            return self._identity()
+
+    def _identity(self) -> Identity:
+        imei = self._plain("AT+CGSN", r"\d{15}", "its IMEI")
+        return Identity(imei, self._plain("AT+CGMR", r"\S*\d+\.\d+\.\d+\S*", "its firmware"))
+
+    def _plain(self, command: str, form: str, what: str) -> str:
+        lines = self.look(command, f"Asking for {what}").lines
+        found = next((line for line in lines if re.fullmatch(form, line)), None)
+        if found is None:
+            raise Garbled(f"The modem answered, but did not tell {what}.")
+        return found
+
+    def mode(self) -> int:
+        """The functional mode (+CFUN)."""
+        return at.number(self.look("AT+CFUN?", "Asking for the functional mode").one("+CFUN"))
+
+    def set_mode(self, mode: int) -> None:
+        """Change it; done when the modem itself tells the new one."""
+        with suppress(Silent):  # its answer may be lost: what it tells afterwards decides
+            self.ask(f"AT+CFUN={mode}", f"Setting functional mode {mode}", WORKS)
+        now = self.mode()
+        if now != mode:
+            raise Garbled(f"The modem took functional mode {mode}, but tells {now}.")
+
+    def supply(self) -> Supply:
+        """Its voltage and its power-off warning, as far as this firmware tells them."""
+        millivolts, watched = 0, False
+        try:
+            told = self.look("AT%XVBAT", "Asking for the voltage").telling("%XVBAT")
+            millivolts = at.number(told[0]) if told else 0
+        except (Refused, Garbled):
+            pass
+        try:
+            # 33: warn below 3.3 V. It stays set until the modem is switched off: the safe side.
+            self.look("AT%XPOFWARN=1,33", "Asking for the power-off warning")
+            watched = True
+            self._listen(1.0)
+        except Refused:
+            pass
+        return Supply(millivolts, self._warned, watched)
+
+    @property
+    def warned(self) -> bool:
+        """Has it told of a supply that is too low, at any time?"""
+        return self._warned
+
+    # --- its credentials ---------------------------------------------------------------------
+
+    def picture(self, identity: Identity) -> Picture:
+        """Every entry there is, with its digest."""
+        told = self.look("AT%CMNG=1", "Listing the credentials").telling("%CMNG")
+        entries = tuple(sorted(entry_of(line) for line in told))
+        return Picture(identity.imei, identity.firmware, entries)
+
+    def find(self, tag: int, kind: int) -> Entry | None:
+        """One entry; None where there is none."""
+        told = self.look(f"AT%CMNG=1,{tag},{kind}", "Listing one credential").telling("%CMNG")
+        entries = (entry_of(line) for line in told)
+        return next((entry for entry in entries if entry.pair == (tag, kind)), None)
+
+    def write(self, tag: int, kind: int, content: str) -> None:
+        """Put it in. It is in only when find() says so."""
+        command = f'AT%CMNG=0,{tag},{kind},"{content}"'
+        self.ask(command, f"Writing {name_of(tag, kind)}", WORKS)
+
+    def delete(self, tag: int, kind: int) -> None:
+        """Delete it; one that is not there is deleted. It is gone only when find() says so."""
+        try:
+            self.ask(f"AT%CMNG=3,{tag},{kind}", f"Deleting {name_of(tag, kind)}", WORKS)
+        except Refused as error:
+            if error.code != "CME 513":
+                raise
+
+    def generate(self, tag: int) -> str:
+        """Make a private key in the modem; its request and attestation as it gave them out."""
+        reply = self.ask(f"AT%KEYGEN={tag},2,0", f"Making a key for tag {tag}", WORKS)
+        found = at.fields(reply.one("%KEYGEN"))
+        return found[0] if found else ""
+
+    def parses(self, tag: int, kind: int) -> str:
+        """What the modem itself reads as a certificate's end; "" where it cannot tell.
+
+        Raises Refused (code "CME 527") for one that it cannot use.
+        """
+        try:
+            reply = self.look(f"AT%CERTEXPIRY={tag},{kind}", f"Reading {name_of(tag, kind)}")
+            told = at.fields(reply.one("%CERTEXPIRY"))
+        except DeviceError as error:
+            if isinstance(error, Refused) and error.code == "CME 527":
+                raise
+            if isinstance(error, Refused | Garbled):
+                return ""
+            raise
+        return told[-1] if told else ""

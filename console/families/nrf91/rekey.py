@@ -1,0 +1,196 @@
+"""The re-key: a private key made in the modem, its request exported; or a new pair from a sheet.
+
+The rule: a key that is made in the modem never leaves it; what leaves is the request, and it is
+the proof. The old key is gone from its deletion on, so everything is checked before.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import partial
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from console.errors import Garbled, GateClosed, RecordError, Stopped
+from console.events import Damage, Verdict
+from console.families.nrf91.approach import (
+    FIND,
+    IDENTIFY,
+    NOTHING,
+    PICTURE,
+    READ,
+    SUPPLY,
+    Patient,
+    find_port,
+    meet,
+    modem_at,
+    read_sheet,
+    require_supply,
+)
+from console.families.nrf91.check import names_of
+from console.families.nrf91.modem import Modem
+from console.families.nrf91.reset import tags_of
+from console.families.nrf91.restore import REPLACE
+from console.families.nrf91.sheet import Sheet
+from console.families.nrf91.store import Entry, Type, name_of
+from console.families.nrf91.writing import STEPS, Touch, broke_off, change_inactive, put
+from console.flow import Flow, Kind, Outcome, Question
+from console.guide import Guide
+
+SHEET = Question(
+    "sheet",
+    Kind.FILE,
+    "A job sheet with the new key and certificate? Empty: the modem makes a key itself.",
+    optional=True,
+)
+TAG = Question("tags", Kind.TEXT, "The tag that gets the key made in the modem?")
+
+
+def rekey(guide: Guide) -> Outcome:
+    path = guide.ask(SHEET)
+    if path:
+        return _from_sheet(guide, read_sheet(guide, path))
+    tags = tags_of(guide.ask(TAG) or "")
+    if len(tags) != 1:
+        raise GateClosed("One tag at a time gets a new key.", NOTHING)
+    return _in_modem(guide, tags[0])
+
+
+def _agreed(guide: Guide, patient: Patient, pairs: tuple[tuple[int, int], ...]) -> None:
+    """Consent to the loss of what lies there now. Raises Stopped."""
+    there = [name_of(*pair) for pair in pairs if patient.picture.find(*pair)]
+    if there and guide.ask(REPLACE, f"{', '.join(there)}: {REPLACE.ask}") != "yes":
+        raise Stopped("What is there was to stay.", NOTHING)
+
+
+# --- a new pair from the sheet -----------------------------------------------------------------
+
+
+def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
+    for item in sheet.items:
+        if item.type is Type.KEY and sheet.find(item.tag, Type.CERT) is None:
+            raise GateClosed(
+                f"The sheet has a key for tag {item.tag} and no certificate of it.",
+                f"{NOTHING} A new key needs its new certificate; both go in together.",
+            )
+    if not any(item.type in (Type.KEY, Type.PSK) for item in sheet.items):
+        raise GateClosed(
+            "The sheet holds no new key.", f"{NOTHING} For certificates alone: run restore."
+        )
+    port = guide.step(FIND, find_port, guide, found=str)
+    with modem_at(guide, port) as modem:
+        patient = meet(guide, modem, port)
+        items = tuple(i for i in sheet.items if not i.is_in(patient.picture.find(*i.pair)))
+        if not items:
+            sentence = f"The modem holds this very pair already. {NOTHING}"
+            return Outcome(Verdict.NO_FAULT, sentence)
+        require_supply(patient)
+        _agreed(guide, patient, tuple(item.pair for item in items))
+        touches = tuple(put(i, patient.picture.find(*i.pair) is not None) for i in items)
+        written = change_inactive(guide, modem, patient, touches)
+    if written.error is not None or written.picture is None:
+        return broke_off(patient, written, touches, "rekey")
+    return Outcome(
+        Verdict.REPAIRED,
+        f"In, and listed with the right digests: {names_of(items)}.",
+        "The other entries are as they were. Switch it off and on, then run check with the sheet.",
+        (f"Store before: {patient.picture}", f"Store after: {written.picture}"),
+        damage=Damage.NOTHING,
+    )
+
+
+# --- a key made in the modem ---------------------------------------------------------------------
+
+
+def _in_modem(guide: Guide, tag: int) -> Outcome:
+    port = guide.step(FIND, find_port, guide, found=str)
+    made: list[str] = []
+    pair = tag, Type.KEY
+    with modem_at(guide, port) as modem:
+        patient = meet(guide, modem, port)
+        require_supply(patient)
+        _agreed(guide, patient, (pair,))
+        old = patient.picture.find(*pair)
+        touch = Touch(
+            pair,
+            name_of(*pair),
+            partial(_generate, tag, old is not None, made),
+            partial(_is_new, old),
+        )
+        written = change_inactive(guide, modem, patient, (touch,))
+    if written.error is not None or written.picture is None:
+        return broke_off(patient, written, (touch,), "rekey")
+    request = request_of(made[-1])
+    return _exported(guide, tag, request, made[-1], patient)
+
+
+def _generate(tag: int, replaces: bool, made: list[str], modem: Modem) -> None:
+    if replaces:
+        modem.delete(tag, Type.KEY)
+    made.append(modem.generate(tag))
+    request_of(made[-1])
+
+
+def _is_new(old: Entry | None, found: Entry | None) -> bool:
+    if found is None:
+        return False
+    return old is None or not found.digest or found.digest != old.digest
+
+
+def request_of(answer: str) -> x509.CertificateSigningRequest:
+    """The request in an answer "<base64url DER>.<base64url COSE>". Raises Garbled."""
+    first = answer.partition(".")[0]
+    try:
+        der = base64.urlsafe_b64decode(first + "=" * (-len(first) % 4))
+        request = x509.load_der_x509_csr(der)
+        sound = request.is_signature_valid
+    except (ValueError, binascii.Error):
+        sound = False
+    if not sound:
+        raise Garbled(
+            "The modem made a key, but its request cannot be read.",
+            "The key is there and nobody knows its public half: run rekey again.",
+        )
+    return request
+
+
+def _exported(
+    guide: Guide, tag: int, request: x509.CertificateSigningRequest, answer: str, patient: Patient
+) -> Outcome:
+    name = f"request-{tag}.pem"
+    try:
+        about = "The certificate signing request; its key stays in the modem."
+        guide.keep(name, request.public_bytes(Encoding.PEM), about)
+        about = "The request with the modem's attestation, as a cloud takes it."
+        guide.keep(f"request-{tag}.txt", answer.encode() + b"\n", about)
+    except RecordError as error:
+        guide.warn(
+            f"The key is in, but its request could not be kept: {error.sentence}",
+            "Make room and run rekey again; the request is given out once.",
+        )
+    to_do = [f"{name} is to be signed; the certificate goes in by restore (tag {tag}, cert)."]
+    if patient.picture.find(tag, Type.CERT):
+        to_do.append(f"The certificate now under tag {tag} is of the old key: have it replaced.")
+    return Outcome(
+        Verdict.REPAIRED,
+        f"The modem has made a new private key for tag {tag}; its request is in the record.",
+        "It cannot connect with it before the new certificate is in and the cloud accepts it.",
+        (f"Store before: {patient.picture}",),
+        tuple(to_do),
+        Damage.NOTHING,
+    )
+
+
+REKEY = Flow(
+    name="rekey",
+    title="Give it a new private key",
+    about="Has the modem make a key that never leaves it and exports the request for a "
+    "certificate; or writes a new key and certificate from a job sheet.",
+    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS),
+    perform=rekey,
+    questions=(SHEET, TAG, REPLACE),
+    ready=("The tag on the job sheet, or a sheet with the new key and certificate.",),
+    keeps="The pictures from before and after; the request. Never a key.",
+)
