@@ -32,7 +32,6 @@ def dead(tmp_path_factory):
         ((*CLIMB, "--port", "1-1", *ALL_IN_VAIN), 1, "It does not enumerate"),
         ((*CLIMB, "--port", "1-1", "--answer", "other_host=shows"), 0, "CAUSE ELSEWHERE"),
         (("run", "generic.check", "--not-shown"), 1, "UNFINISHED"),
-        (("run", "check", "--not-shown"), 1, "Particle boards"),
         ((*CLIMB, "--answer", "known_good=perhaps"), 5, "One of: shows, nothing, skip."),
     ],
     ids=lambda words: " ".join(words)[:60] if isinstance(words, tuple) else "",
@@ -92,3 +91,10 @@ def test_hands_plug_and_pull_and_the_bus_answers_the_terminal(tmp_path):
 
         assert 0 == tty.wait()
         assert made.seen("Answered", question="other_port", answer="shows", by="the bus")
+
+
+def test_a_bare_check_is_no_ones_where_several_families_have_one(dead):
+    """The port is empty, so nothing tells whose check is meant."""
+    told = dead.replug("run", "check", "--not-shown")
+    assert told.returncode == 2
+    assert "in full" in told.stderr
