@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
+import time
 
 import pytest
 
@@ -33,6 +35,7 @@ class Behind:
         self._ended: queue.Queue[str] = queue.Queue()
         self._answered: set[tuple[str, int]] = set()
         self.waits: list[str] = []
+        self.left = False
         self.on_wait = lambda: None
         bus = MachineBus(scan=lambda: (), state=lambda: "")
         self.bench = Bench(state, bus, MachineClock(), (FAMILY,))
@@ -58,11 +61,20 @@ class Behind:
 
     def run(self, flow: str, **answers: str):
         """Perform a flow on the card in the first slot; the view replayed from its journal."""
-        self._answers = answers
-        (port,) = (d.port for d in self.bench.present() if any(c.atr for c in d.cards))
-        run = self.bench.open_run(Request(f"openpgp.{flow}", port, attended=True, by="test"))
+        run = self.begin(flow, **answers)
         assert self._ended.get(timeout=LIMIT) == run
         return view_of(self.state, run)
+
+    def begin(self, flow: str, **answers: str) -> str:
+        """Have it performed by the bench; its run."""
+        self._answers = answers
+        (port,) = (d.port for d in self.bench.present() if any(c.atr for c in d.cards))
+        return self.bench.open_run(Request(f"openpgp.{flow}", port, attended=True, by="test"))
+
+    def leave(self) -> None:
+        if not self.left:
+            self.left = True
+            self.bench.stop("test over")
 
     def memory(self) -> dict:
         return self.stack.do("frozen", 0)["memory"]
@@ -91,7 +103,7 @@ def behind(stack, tmp_path):
 
     yield start
     for each in opened:
-        each.bench.stop("test over")
+        each.leave()
     stack.do("end")
 
 
@@ -168,4 +180,20 @@ def test_a_card_pulled_while_it_makes_a_key_is_said_and_the_next_run_repairs_it(
 
     assert view.verdict == "unfinished", view.ended
     assert "was taken out of Virtual PCD 00 00" in view.ended.sentence
+    assert shop.memory()["keys"][0] is None
+
+
+def test_a_card_at_work_for_long_keeps_nobody_from_looking_or_leaving(behind):
+    """The bench answers while PC/SC waits for the card, and its end waits for neither."""
+    shop = behind("ZeitControl 3.3", seconds=30.0)
+    busy, took = threading.Event(), []
+    shop.on_wait = busy.set
+    shop.begin("rekey", **SIGN)
+    assert busy.wait(LIMIT)
+    for act in (shop.bench.present, shop.bench.runs, shop.leave):
+        began = time.monotonic()
+        act()
+        took.append(time.monotonic() - began)
+
+    assert max(took) < 5.0, took
     assert shop.memory()["keys"][0] is None
