@@ -171,7 +171,7 @@ def alone(shop: Behind) -> None:
     conf.write_text("disable-ccid\n")
 
 
-def test_a_card_pulled_while_it_makes_a_key_is_said_and_the_next_run_repairs_it(behind):
+def test_a_card_pulled_while_it_makes_a_key_is_said_and_its_slot_is_as_it_was(behind):
     """The command ends, the run is unfinished, the slot is as it was."""
     shop = behind("ZeitControl 3.3", seconds=20.0)
     shop.on_wait = lambda: shop.stack.do("later", 1.0, "remove", 0)
