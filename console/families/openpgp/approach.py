@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from console.errors import GateClosed
+from console.errors import GateClosed, Refused
 from console.events import Damage
 from console.families.openpgp.algorithms import CHOICES
 from console.families.openpgp.client import Seen, Session
@@ -46,6 +46,9 @@ UNLOCK = Step(
 )
 TERMINATED_WORDS = "It is terminated: a reset was begun and not finished. All its keys are gone."
 TERMINATED_ADVICE = "Run reset: it needs no PIN now and finishes it."
+
+UNTOUCHED = ("6600", "6982", "6985")
+"""What cards answer when nobody touched them: a YubiKey and a Gnuk the first, opcard the second."""
 
 _ALIASES = {
     **dict.fromkeys(("sign", "sig", "signature", "1"), Slot.SIGN),
@@ -120,9 +123,22 @@ def slots_of(answer: str | None) -> tuple[Slot, ...]:
 
 @contextmanager
 def touched(guide: Guide, seen: Seen, slot: Slot) -> Iterator[None]:
-    """Where the slot wants a touch, it is said before the command goes out."""
+    """Where the slot wants a touch, it is said before the command goes out.
+
+    Raises Refused where nobody touched it: the PIN was taken just before, so 6982, which some
+    cards answer then, does not mean the PIN.
+    """
     if not seen.data.touch[slot.place]:
         yield
         return
-    with guide.touch(f"your touch, for its {slot.title} key"):
-        yield
+    try:
+        with guide.touch(f"your touch, for its {slot.title} key"):
+            yield
+    except Refused as error:
+        if error.code not in UNTOUCHED:
+            raise
+        raise Refused(
+            f"Nobody touched it in time, so it did not use its {slot.title} key.",
+            "Run again and touch it while it blinks.",
+            code=error.code,
+        ) from None

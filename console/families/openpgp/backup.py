@@ -6,6 +6,7 @@ once; what is secret in it stays in memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from console.families.openpgp.unlock import Locked
 
 LARGEST = 1 << 20
 """Bytes; a key file is smaller."""
+CARD_BACKUP = re.compile(r"sk_([0-9A-Fa-f]{16})\.gpg")
+"""gpg names the backup that it makes with a card's key after that key's id (sk_*.gpg)."""
 PEM = b"-----BEGIN "
 DER = b"\x30"
 _UNTOUCHED = "Nothing is written."
@@ -60,6 +63,12 @@ class Backup:
         if self.bare:
             return _load(self.bare, None) is None
         return any(entry.locked.wants_passphrase for entry in self.entries)
+
+    @property
+    def key_id(self) -> bytes:
+        """The key that its file name promises (the end of a fingerprint); b"" where it does not."""
+        named = CARD_BACKUP.fullmatch(self.name)
+        return bytes.fromhex(named[1]) if named else b""
 
     def keys(self, slots: tuple[Slot, ...], passphrase: str, created: int) -> dict[Slot, SecretKey]:
         """The key for each of the slots; without slots, for each that it has one for.

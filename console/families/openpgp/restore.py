@@ -105,6 +105,7 @@ def _open(
             guide.tell(error.sentence, "It costs nothing. Try again.")
             continue
         _must_fit(traits, keys)
+        _compare(guide, found, traits, keys)
         return keys
 
 
@@ -116,6 +117,23 @@ def _must_fit(traits: Traits, keys: dict[Slot, SecretKey]) -> None:
             raise GateClosed(
                 f"The card has no {key.public.words} for its {slot.title} slot.",
                 "The key needs a card that has it. Nothing is written.",
+            )
+
+
+def _compare(guide: Guide, found: Backup, traits: Traits, keys: dict[Slot, SecretKey]) -> None:
+    """Say where the backup is of another key than its file name, or the card, lets expect."""
+    for slot, key in keys.items():
+        if not key.fingerprint.endswith(found.key_id):
+            guide.warn(
+                f"The file is named after key {found.key_id.hex().upper()} and holds "
+                f"{key.fingerprint.hex().upper()}.",
+                "Make sure that it is this customer's backup. Nothing is written yet.",
+            )
+        old = traits.seen.data.fingerprints[slot.place]
+        if any(old) and old != key.fingerprint:
+            guide.tell(
+                f"The card's {slot.title} slot is named after another key: {old.hex().upper()}.",
+                "After this it is named after the key of the backup.",
             )
 
 

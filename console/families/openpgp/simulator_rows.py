@@ -375,6 +375,8 @@ YUBIKEY_5 = Personality(
     pace=_FAST,
     extended=3070,
     lengths=bytes.fromhex("02020bfe02020bfe"),
+    # its maker's own host (yubikit) reads these four with their tags only
+    outer=(0x6E, 0x65, 0x7A, 0xFA),
     unset={0x5F35: b"0"},
     more_information=bytes.fromhex("8102"),
     button=True,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from console.families.openpgp.simulator import lived
 from console.families.openpgp.simulator_card import OpenPgpCard
-from console.families.openpgp.simulator_rows import Personality
+from console.families.openpgp.simulator_faults import Fault, Kind
+from console.families.openpgp.simulator_rows import ROWS, Personality
 from console.hardware.simulated_card import exchange
 
 SERIAL = bytes.fromhex("00006fda")
@@ -80,3 +82,15 @@ class Talk:
 
     def generate(self, template: str) -> bytes:
         return self.ok(f"0047800002{template}0000")
+
+
+def in_slot(row: str, serial: str, seconds: float, *past: str) -> OpenPgpCard:
+    """A card for the PC/SC stack (tests/hardware/stack.py): `seconds` a key, and its past."""
+    (wanted,) = (known for known in ROWS if known.name == row)
+    slow = Fault(Kind.SLOW, 0x47, 0x8000, times=99, seconds=seconds)
+    card = OpenPgpCard(wanted, bytes.fromhex(serial))
+    lived(card, *past)
+    frozen = card.freeze()
+    card = OpenPgpCard(wanted, bytes.fromhex(serial), faults=(slow,))
+    card.thaw(frozen | {"met": [0]})
+    return card

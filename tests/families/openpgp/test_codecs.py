@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pysequoia.packet import PacketPile
 
 from console.errors import Garbled
 from console.families.openpgp import algorithms, objects
@@ -15,6 +16,7 @@ from console.families.openpgp.products import looks_like_one
 from console.families.openpgp.publickey import PublicKey
 from console.families.openpgp.unlock import Locked
 from console.protocols import tlv
+from tests.families.openpgp.bench import KEYS
 from tests.realdata import real
 
 CAPTURES = ("openpgp-gnuk-1.2.19.jsonl", "openpgp-pico-3.4.jsonl")
@@ -164,10 +166,6 @@ def test_a_derived_pin_is_the_digest_of_exactly_so_many_bytes():
 
 def test_a_fingerprint_is_what_gpg_computes():
     """The keys of an export, RSA and curves, against the fingerprints that gpg showed for them."""
-    from pysequoia.packet import PacketPile
-
-    from tests.families.openpgp.bench import KEYS
-
     for name in ("rsa2048.asc", "ed25519.asc"):
         pile = PacketPile.from_bytes((KEYS / name).read_bytes())
         keys = [packet for packet in pile if "Secret" in str(packet.tag)]

@@ -9,6 +9,7 @@ from tests.families.openpgp.bench import (
     ADMIN,
     BLOCKED,
     BY_NAME,
+    KEYS,
     ROWS,
     WRONG_ADMIN,
     bench,
@@ -90,8 +91,6 @@ def test_a_wrong_reset_code_is_counted_on_its_own(tmp_path):
 @pytest.mark.parametrize("flow", ["rekey", "restore", "unblock"])
 def test_a_terminated_card_is_sent_to_its_reset(tmp_path, flow):
     """Nothing else can be done with it."""
-    from tests.families.openpgp.bench import KEYS
-
     given = {"backup": str(KEYS / "ed25519.asc"), "new_pin": "24681357"}
     with shop_with(tmp_path, "openpgp-terminated", **given) as shop:
         view = shop.run(f"openpgp.{flow}")
