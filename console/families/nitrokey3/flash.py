@@ -88,6 +88,7 @@ def flash(guide: Guide) -> Outcome:
     to_loader(guide, before)
     loader = steady(guide)
     same_key(before, loader)
+    _compare(guide, before, loader)
     assert loader.chip is not None
     image = release.image(loader.chip)
     if before.chip is None:
@@ -146,6 +147,17 @@ def _agree(guide: Guide, image: Image, found: Found) -> None:
     guide.tell(rules.loses(image))
 
 
+def _compare(guide: Guide, before: Found, loader: Found) -> None:
+    """On the LPC55 both modes should tell one UUID; it is not proven that all firmware does."""
+    told = before.uuid and loader.uuid and before.uuid != loader.uuid
+    if told and before.loader != loader.loader and loader.chip is Chip.LPC55:
+        guide.warn(
+            f"Its bootloader tells an id that ends in {loader.uuid[-4:]}, its firmware told "
+            f"{before.uuid[-4:]}. Is it the same key? If you do not know, stop and pull it: "
+            "nothing is written."
+        )
+
+
 def _ask_to_write(guide: Guide, image: Image, found: Found) -> None:
     four = last_four(found)
     job = guide.job
@@ -183,8 +195,13 @@ class _Watched:
     guide: Guide
     rate: Rate
 
+    percent: int = -1
+
     def __call__(self, done: int, total: int) -> None:
-        self.guide.progress("Writing the image", done, total)
+        percent = 100 * done // total
+        if percent != self.percent:  # thousands of reports: no screen shows more than this
+            self.percent = percent
+            self.guide.progress("Writing the image", done, total)
         slow = self.rate.slow(self.guide.seconds(), done)
         if slow is not None:
             self.guide.tell(
