@@ -17,7 +17,7 @@ from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify, last_f
 from console.families.nitrokey3.container import Chip, Image, Release
 from console.families.nitrokey3.mboot import Mboot, head_of
 from console.families.nitrokey3.nrfdfu import SecureDfu
-from console.families.nitrokey3.products import CHIP_NAMES, USUAL_RATE, in_bootloader
+from console.families.nitrokey3.products import CHIP_NAMES, USUAL_RATE, in_bootloader, product_of
 from console.families.nitrokey3.rate import Rate
 from console.families.nitrokey3.rules import Found
 from console.families.nitrokey3.walk import (
@@ -44,7 +44,7 @@ FINAL, FINAL_TIMES = 60.0, 5
 """Seconds that are waited for the final answer before something is said, and how many times."""
 
 _GONE = (
-    "Do not unplug it. If it is pulled now, its firmware is gone and its bootloader is most likely "
+    "If it is pulled now, its firmware is gone and its bootloader is most likely "
     "alive: it comes back as {loader} and can be written again from the start."
 )
 _ALIVE = _GONE.format(loader="a bootloader")
@@ -335,6 +335,12 @@ def _not_back(guide: Guide, image: Image) -> Outcome:
             Verdict.UNFINISHED,
             "It came back as a bootloader: the image is not complete, or it does not take it.",
             "Leave it plugged in and run flash again: it starts from the beginning.",
+        )
+    if any(known.port == port and product_of(known) for known in guide.present):
+        return Outcome(
+            Verdict.UNFINISHED,
+            "A key runs its firmware in that port, and nothing that it says tells that it is ours.",
+            f"Pull the other one, then run check on this one: it must run {image.version}.",
         )
     return Outcome(
         Verdict.UNFINISHED,
