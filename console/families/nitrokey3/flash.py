@@ -214,7 +214,9 @@ def _stream(guide: Guide, image: Image, line: HidLine) -> None:
     assert image.sb2 is not None
     loader = Mboot(line, guide.pause)
     watch = _Watched(guide, Rate(USUAL_RATE[image.chip]))
-    largest = guide.step(HEAD, _head, loader, image, watch, found=lambda largest: f"by {largest}")
+    largest = guide.step(
+        HEAD, _head, loader, image, watch, found=lambda size: f"with it, {size} bytes a report"
+    )
     start = min(head_of(image.sb2.pause_at, largest), len(image.sent))
     guide.step(WRITE, _rest, loader, image, start, largest, watch, found=lambda _: _all(image))
     guide.step(ANSWER, _final, guide, loader, found=str)
