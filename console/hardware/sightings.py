@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.events import Device, Node
+from console.hardware import guest
 from console.letters import LEFT_OUT, REPLACED, harmless
 
 SYSFS = Path("/sys")
@@ -229,10 +230,9 @@ def scan() -> tuple[Device, ...]:
     return group(look(), access)
 
 
-def in_guest(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def in_guest(root: Path = Path("/")) -> bool:
     """Does this machine run in another? Its ports are then what the host makes of them."""
-    lines = (_read(cpuinfo) or "").splitlines()
-    return any(line.startswith("flags") and "hypervisor" in line.split() for line in lines)
+    return bool(guest.signs(guest.look(root), look(root / "sys")))
 
 
 def visit_at(port: str, sysfs: Path = SYSFS) -> str:

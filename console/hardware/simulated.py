@@ -107,6 +107,8 @@ class OnlyControl:
 
 
 Pause = Callable[[float], None]
+Now = Callable[[], float]
+"""Seconds on any scale that runs on by itself."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,11 @@ class Unit:
     port: str
     make: Callable[[Pause], SimulatedUsb]
     plugged: bool = True
+    timed: Callable[[Pause, Now], SimulatedUsb] | None = None
+    """Used instead of `make` by whoever has a clock: for a device that counts from plug-in."""
+
+    def made(self, pause: Pause, now: Now) -> SimulatedUsb:
+        return self.timed(pause, now) if self.timed else self.make(pause)
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,8 @@ class Scenario:
     """A named practice bench; `about` is one sentence for the technician.
 
     In a port of `bad_ports` nothing enumerates: each attempt ends in this errno. `gpg` is the
-    version that the machine of the story has, where that is part of it.
+    version that the machine of the story has, where that is part of it. A bench that is a
+    `guest` counts as a virtual machine.
     """
 
     name: str
@@ -131,6 +139,7 @@ class Scenario:
     units: tuple[Unit, ...]
     bad_ports: Mapping[str, int] = field(default_factory=dict)
     gpg: str = ""
+    guest: bool = False
 
 
 # --- descriptors (USB 2.0, 9.6) -----------------------------------------------------------

@@ -117,7 +117,7 @@ class Board:
         self._slots = {unit.port: self._slot(unit) for unit in scenario.units}
 
     def _slot(self, unit: Unit) -> _Slot:
-        device = unit.make(lambda seconds: self._work(unit.port, seconds))
+        device = unit.made(lambda seconds: self._work(unit.port, seconds), self.clock.monotonic)
         bad = self.scenario.bad_ports.get(unit.port, 0)
         slot = _Slot(unit.port, device, unit.plugged, unit.port, bad)
         if unit.plugged:

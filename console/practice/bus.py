@@ -37,10 +37,10 @@ SWITCHED_OFF = "The practice hardware is switched off."
 class PracticeBus:
     """A Bus over the practice process of one state directory."""
 
-    guest = False
-
     def __init__(self, scenario: str, root: Path, clock: Clock, pace: float = 1.0) -> None:
-        self.practice = scenario_named(scenario).name
+        chosen = scenario_named(scenario)
+        self.practice = chosen.name
+        self.guest = chosen.guest
         self._root = root
         self._clock = clock
         self._pace = pace

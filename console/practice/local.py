@@ -35,11 +35,10 @@ def scenario_named(name: str, among: Iterable[Scenario] = ()) -> Scenario:
 class InProcessBus:
     """A Bus over a board of its own."""
 
-    guest = False
-
     def __init__(self, scenario: Scenario | str, clock: Clock, pace: float = 1.0) -> None:
         chosen = scenario_named(scenario) if isinstance(scenario, str) else scenario
         self.practice = chosen.name
+        self.guest = chosen.guest
         self._clock = clock
         self._seen: Seen | None = None
         self._opened = 0

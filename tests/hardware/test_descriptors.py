@@ -54,6 +54,7 @@ def test_hidraw_and_tty_nodes_belong_to_the_usb_device_they_hang_from():
 )
 def test_a_guest_is_known_by_its_processor(tmp_path, text, expected):
     """Its ports are then what the host makes of them."""
-    (tmp_path / "cpuinfo").write_text(text)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(text)
 
-    assert in_guest(tmp_path / "cpuinfo") == expected
+    assert in_guest(tmp_path) == expected

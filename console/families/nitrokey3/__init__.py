@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from console.families import Family, Mode
+from console.families import DeadEnd, Family, Mode
 from console.families.nitrokey3.check import CHECK
 from console.families.nitrokey3.flash import FLASH
 from console.families.nitrokey3.products import CHIP_NAMES, PRODUCTS, VENDOR, Product
@@ -32,9 +32,25 @@ def _modes(product: Product) -> Iterator[Mode]:
         )
 
 
+DEAD = DeadEnd(
+    signs=(
+        "A light, in any colour: it is alive. Leave it plugged in for 3 minutes: it may convert "
+        "its store.",
+        "No light: write down for how long it was left plugged in.",
+    ),
+    buttons=(
+        "Pull it out, wait 5 s, plug it into the computer itself.",
+        "In a virtual machine: plug it into the host, with the machine shut down.",
+        "Leave it there for 3 minutes; touch it once.",
+    ),
+    lost="Return it to the vendor: its firmware and its bootloader cannot be reached without USB. "
+    "Write the ticket, with this record as evidence: replug ticket last",
+)
+
 FAMILY = Family(
     name="nitrokey3",
     title="Nitrokey 3",
     modes=tuple(mode for product in PRODUCTS for mode in _modes(product)),
     flows=(CHECK, FLASH, REHEARSE, RESET),
+    dead=DEAD,
 )

@@ -32,6 +32,9 @@ class Chip(StrEnum):
     NRF52 = "nrf52"
 
 
+CHIP_NAMES = {Chip.LPC55: "LPC55", Chip.NRF52: "nRF52"}
+
+
 @dataclass(frozen=True)
 class Image:
     """One image, checked. `sent` are the bytes that go to the device (the init packet apart).
@@ -65,10 +68,10 @@ class Release:
         for image in self.images:
             if image.chip is chip:
                 return image
-        held = ", ".join(image.chip.upper() for image in self.images)
+        held = ", ".join(CHIP_NAMES[image.chip] for image in self.images)
         raise GateClosed(
-            f"This file is for the {held} and this device has an {chip.upper()}.",
-            f"{UNTOUCHED} Take the file for the {chip.upper()}.",
+            f"This file is for the {held} and this device has an {CHIP_NAMES[chip]}.",
+            f"{UNTOUCHED} Take the file for the {CHIP_NAMES[chip]}.",
         )
 
 

@@ -17,7 +17,7 @@ from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify, last_f
 from console.families.nitrokey3.container import Chip, Image, Release
 from console.families.nitrokey3.mboot import Mboot, head_of
 from console.families.nitrokey3.nrfdfu import SecureDfu
-from console.families.nitrokey3.products import CHIP_NAMES, USUAL_RATE, in_bootloader
+from console.families.nitrokey3.products import CHIP_NAMES, USUAL_RATE, in_bootloader, product_of
 from console.families.nitrokey3.rate import Rate
 from console.families.nitrokey3.rules import Found
 from console.families.nitrokey3.walk import (
@@ -44,7 +44,7 @@ FINAL, FINAL_TIMES = 60.0, 5
 """Seconds that are waited for the final answer before something is said, and how many times."""
 
 _GONE = (
-    "Do not unplug it. If it is pulled now, its firmware is gone and its bootloader is most likely "
+    "If it is pulled now, its firmware is gone and its bootloader is most likely "
     "alive: it comes back as {loader} and can be written again from the start."
 )
 _ALIVE = _GONE.format(loader="a bootloader")
@@ -88,6 +88,7 @@ def flash(guide: Guide) -> Outcome:
     to_loader(guide, before)
     loader = steady(guide)
     same_key(before, loader)
+    _compare(guide, before, loader)
     assert loader.chip is not None
     image = release.image(loader.chip)
     if before.chip is None:
@@ -146,6 +147,17 @@ def _agree(guide: Guide, image: Image, found: Found) -> None:
     guide.tell(rules.loses(image))
 
 
+def _compare(guide: Guide, before: Found, loader: Found) -> None:
+    """On the LPC55 both modes should tell one UUID; it is not proven that all firmware does."""
+    told = before.uuid and loader.uuid and before.uuid != loader.uuid
+    if told and before.loader != loader.loader and loader.chip is Chip.LPC55:
+        guide.warn(
+            f"Its bootloader tells an id that ends in {loader.uuid[-4:]}, its firmware told "
+            f"{before.uuid[-4:]}. Is it the same key? If you do not know, stop and pull it: "
+            "nothing is written."
+        )
+
+
 def _ask_to_write(guide: Guide, image: Image, found: Found) -> None:
     four = last_four(found)
     job = guide.job
@@ -183,8 +195,13 @@ class _Watched:
     guide: Guide
     rate: Rate
 
+    percent: int = -1
+
     def __call__(self, done: int, total: int) -> None:
-        self.guide.progress("Writing the image", done, total)
+        percent = 100 * done // total
+        if percent != self.percent:  # thousands of reports: no screen shows more than this
+            self.percent = percent
+            self.guide.progress("Writing the image", done, total)
         slow = self.rate.slow(self.guide.seconds(), done)
         if slow is not None:
             self.guide.tell(
@@ -197,7 +214,9 @@ def _stream(guide: Guide, image: Image, line: HidLine) -> None:
     assert image.sb2 is not None
     loader = Mboot(line, guide.pause)
     watch = _Watched(guide, Rate(USUAL_RATE[image.chip]))
-    largest = guide.step(HEAD, _head, loader, image, watch, found=lambda largest: f"by {largest}")
+    largest = guide.step(
+        HEAD, _head, loader, image, watch, found=lambda size: f"with it, {size} bytes a report"
+    )
     start = min(head_of(image.sb2.pause_at, largest), len(image.sent))
     guide.step(WRITE, _rest, loader, image, start, largest, watch, found=lambda _: _all(image))
     guide.step(ANSWER, _final, guide, loader, found=str)
@@ -318,6 +337,12 @@ def _not_back(guide: Guide, image: Image) -> Outcome:
             Verdict.UNFINISHED,
             "It came back as a bootloader: the image is not complete, or it does not take it.",
             "Leave it plugged in and run flash again: it starts from the beginning.",
+        )
+    if any(known.port == port and product_of(known) for known in guide.present):
+        return Outcome(
+            Verdict.UNFINISHED,
+            "A key runs its firmware in that port, and nothing that it says tells that it is ours.",
+            f"Pull the other one, then run check on this one: it must run {image.version}.",
         )
     return Outcome(
         Verdict.UNFINISHED,

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.events import Device
-from console.families.nitrokey3.container import Chip
+from console.families.nitrokey3.container import CHIP_NAMES, Chip
 from console.families.nitrokey3.signers import NITROKEY3, PASSKEY
 
+__all__ = ("CHIP_NAMES", "PRODUCTS", "USUAL_RATE", "VENDOR", "Product")
 VENDOR = "20a0"
 USUAL_RATE = {Chip.LPC55: 50_000.0, Chip.NRF52: 12_000.0}
 """Bytes a second that a write usually goes at."""
-CHIP_NAMES = {Chip.LPC55: "LPC55", Chip.NRF52: "nRF52"}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fido2.ctap import CtapError
 from fido2.ctap2.base import Ctap2
 
-from console.errors import Garbled, GateClosed, Refused
+from console.errors import Garbled, GateClosed, Refused, Unplugged
 from console.events import Damage, Device, Verdict
 from console.families.nitrokey3.admin import Admin, over_ctaphid
 from console.families.nitrokey3.approach import (
@@ -146,15 +146,34 @@ def _fido2(guide: Guide, target: Target, found: Found) -> Outcome:
         if came is None:
             return _not_done("It was not plugged in again. Nothing was erased.")
         try:
-            guide.step(ERASE, _erase_fido2, guide, found, before)
+            answered = _erase_and_return(guide, found, before)
             break
         except Refused as error:
             if error.code not in ("30", "27", "2F", "3A") or attempt == ATTEMPTS:
                 raise
             guide.tell(_too_late(error), "Nothing is lost: once more.")
+    if not guide.mode:
+        return _not_done("It left before it had answered, and did not come back in time.")
+    after = guide.step(READ_BACK, _look, guide, found, found=lambda after: after.sentence)
+    return _fido2_proven(target, before, after, answered)
+
+
+def _erase_and_return(guide: Guide, found: Found, before: Face) -> bool:
+    """Did it answer? One that left instead is waited for: only it knows what it did."""
+    with guide.expect(found.product.mode_of_app(), what="the key, back again") as back:
+        answered: list[bool] = []
+        guide.step(ERASE, _erase_fido2, guide, found, before, answered)
+        if not answered:
+            guide.tell("Its answer was lost on the way. What it says now decides.")
+            guide.step(RESTART, lambda: back.wait(limit=BACK, usual=3.0), found=_came)
+    return bool(answered)
+
+
+def _look(guide: Guide, found: Found) -> Face:
     with guide.hid() as line:
-        after = guide.step(READ_BACK, lambda: face(Ctap(line)), found=lambda after: after.sentence)
-    return _fido2_proven(target, before, after)
+        ctap = Ctap(line)
+        _must_be_ours(found, Admin(over_ctaphid(ctap)).uuid())
+        return face(ctap)
 
 
 def _by_hand(back: Reconnect) -> Device | None:
@@ -170,18 +189,26 @@ def _came(device: Device | None) -> str:
     return f"back on port {device.port}" if device else "it did not come"
 
 
-def _erase_fido2(guide: Guide, found: Found, before: Face) -> None:
+def _erase_fido2(guide: Guide, found: Found, before: Face, answered: list[bool]) -> None:
     """The same key is proven by its answers first; those take milliseconds of its ten seconds."""
     with guide.hid() as line:
         ctap = Ctap(line)
         _must_be_same(found, Admin(over_ctaphid(ctap)).uuid(), before, face(ctap))
         with touched(guide, "your touch: it erases FIDO2", safe=ARMED.safe) as on_touch:
-            _reset(ctap, on_touch)
+            try:
+                _reset(ctap, on_touch)
+            except Unplugged:
+                return
+        answered.append(True)
 
 
 def _must_be_same(found: Found, uuid: str, before: Face, now: Face) -> None:
     told = (now.aaguid, now.versions) == (before.aaguid, before.versions)
-    if uuid == found.uuid and told:
+    _must_be_ours(found, uuid if told else "")
+
+
+def _must_be_ours(found: Found, uuid: str) -> None:
+    if uuid == found.uuid:
         return
     raise GateClosed(
         f"This is another key: its id ends in {uuid[-4:] or 'nothing'}, ours in {found.uuid[-4:]}.",
@@ -202,12 +229,15 @@ def _too_late(error: Refused) -> str:
     return "No touch was seen in time."
 
 
-def _fido2_proven(target: Target, before: Face, after: Face) -> Outcome:
+def _fido2_proven(target: Target, before: Face, after: Face, answered: bool) -> Outcome:
     proof = (f"before: {before.sentence}", f"now: {after.sentence}")
+    if not answered and not before.has_pin:
+        return _not_done("It left before it had answered, and nothing else tells what it did.")
     if after.has_pin:
+        said = "It took the reset, and says" if answered else "It left in the reset, and says"
         return Outcome(
             Verdict.UNFINISHED,
-            "It took the reset, and says all the same that a PIN is set.",
+            f"{said} all the same that a PIN is set.",
             "Run reset again. If it says the same, return it with this record.",
             proof,
         )

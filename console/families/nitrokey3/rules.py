@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from console.errors import GateClosed
 from console.families.nitrokey3.admin import Status
 from console.families.nitrokey3.container import Chip, Image
-from console.families.nitrokey3.products import Product
+from console.families.nitrokey3.products import CHIP_NAMES, Product
 from console.families.nitrokey3.version import Version
 
 UNTOUCHED = "Nothing is written, and the key is as it was."
@@ -37,7 +37,7 @@ class Found:
 
     @property
     def sentence(self) -> str:
-        chip = self.chip.upper() if self.chip else "chip not told"
+        chip = CHIP_NAMES[self.chip] if self.chip else "chip not told"
         told = [chip, f"UUID ..{self.uuid[-4:]}" if self.uuid else "no UUID told"]
         told += [f"runs {self.full_version}"] if self.full_version else []
         told += ["in its bootloader"] if self.loader else []

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
@@ -259,13 +259,15 @@ def _is_mac(secret: _Keys, data: bytes, mac: bytes) -> bool:
 
 def _decrypted(data: bytes, header: _Header, secret: _Keys, index: int) -> bytes:
     """AES-CTR; the counter's low word is little-endian and counts the file's blocks."""
-    plain = bytearray()
-    first = int.from_bytes(header.nonce[12:], "little")
-    for at in range(0, len(data), BLOCK):
-        counter = (first + index + at // BLOCK) & 0xFFFF_FFFF
-        nonce = header.nonce[:12] + counter.to_bytes(4, "little")
-        plain += Cipher(AES(secret.data), CTR(nonce)).decryptor().update(data[at : at + BLOCK])
-    return bytes(plain)
+    first = int.from_bytes(header.nonce[12:], "little") + index
+    counters = b"".join(
+        header.nonce[:12] + (number & 0xFFFF_FFFF).to_bytes(4, "little")
+        for number in range(first, first + -(-len(data) // BLOCK))
+    )
+    # The library's own counter is big-endian: ours go through the bare cipher, which is CTR.
+    mask = Cipher(AES(secret.data), ECB()).encryptor().update(counters)[: len(data)]  # noqa: S305
+    mixed = int.from_bytes(data, "big") ^ int.from_bytes(mask, "big")
+    return mixed.to_bytes(len(data), "big")
 
 
 def _parsed(plain: bytes) -> Iterator[Order]:

@@ -18,7 +18,7 @@ from console.families.nitrokey3.simulator_rows import (
     PASSKEY,
     Version,
 )
-from console.hardware.simulated import Pause, Scenario, SimulatedUsb, Unit
+from console.hardware.simulated import Now, Pause, Scenario, SimulatedUsb, Unit, plain_mouse
 
 FIRST = bytes.fromhex("a1c40f5b3d2e4752916b0e8d77f35a01")
 SECOND = bytes.fromhex("a1c40f5b3d2e4752916b0e8d77f3b6e2")
@@ -31,12 +31,13 @@ FOREIGN_INIT = bytes.fromhex(
 """The init packet of another release, as a key holds it that was interrupted in that update."""
 
 
-def _made(build: Build, pause: Pause) -> SimulatedUsb:
-    return NitrokeyThree(pause, build)
+def _made(build: Build, pause: Pause, now: Now | None = None) -> SimulatedUsb:
+    return NitrokeyThree(pause, build, now)
 
 
-def _unit(port: str, build: Build) -> Unit:
-    return Unit(port, partial(_made, build))
+def unit(port: str, build: Build, plugged: bool = True) -> Unit:
+    """A key in a port; its FIDO2 counts its ten seconds by the board's clock."""
+    return Unit(port, partial(_made, build), plugged, partial(_made, build))
 
 
 _IN_USE = Contents(used={"fido", "secrets"})
@@ -77,41 +78,42 @@ SCENARIOS = (
     Scenario(
         "case-1",
         "A Nitrokey 3 to be updated in a guest: its bootloader has to be attached by hand, twice.",
-        (_unit("1-1", CASE_1),),
+        (unit("1-1", CASE_1),),
+        guest=True,
     ),
     Scenario(
         "nk3-dead",
-        "The Nitrokey 3 of case 1 afterwards: no light, and nothing on USB.",
-        (_unit("1-1", DEAD),),
+        "The Nitrokey 3 of case 1 afterwards: nothing on USB; a mouse that works lies at 1-2.",
+        (unit("1-1", DEAD), Unit("1-2", plain_mouse, plugged=False)),
     ),
     Scenario(
         "nk3-healthy",
         "A Nitrokey 3C NFC and a Nitrokey 3A Mini with nothing wrong with them.",
-        (_unit("1-1", HEALTHY), _unit("1-2", MINI)),
+        (unit("1-1", HEALTHY), unit("1-2", MINI)),
     ),
     Scenario(
         "nk3-interrupted-lpc55",
         "A Nitrokey 3A NFC whose update was interrupted: only its bootloader is alive.",
-        (_unit("1-1", INTERRUPTED_LPC55),),
+        (unit("1-1", INTERRUPTED_LPC55),),
     ),
     Scenario(
         "nk3-interrupted-nrf52",
         "A Nitrokey 3A Mini whose update was interrupted, with a part of another release in it.",
-        (_unit("1-1", INTERRUPTED_NRF52),),
+        (unit("1-1", INTERRUPTED_NRF52),),
     ),
     Scenario(
         "nk3-twins",
         "Two Nitrokey 3C NFC, alike on the bus: neither has a serial number.",
-        (_unit("1-1", HEALTHY), _unit("1-2", TWIN)),
+        (unit("1-1", HEALTHY), unit("1-2", TWIN)),
     ),
     Scenario(
         "nk3-slow",
         "A Nitrokey 3A NFC whose transfer crawls.",
-        (_unit("1-1", SLOW),),
+        (unit("1-1", SLOW),),
     ),
     Scenario(
         "nk3-passkey",
         "A Nitrokey Passkey with nothing wrong with it.",
-        (_unit("1-1", A_PASSKEY),),
+        (unit("1-1", A_PASSKEY),),
     ),
 )

@@ -45,6 +45,10 @@ class FirmwareFaults:
     status_length: int = 7
     """0: the command is unknown; 1, 4, 5 or 7 bytes by the age of the firmware."""
     has_uuid: bool = True
+    reset_does_nothing: bool = False
+    """It answers that FIDO2 was reset, and erases nothing."""
+    reset_answer_lost: bool = False
+    """It erases FIDO2 and starts anew before it has said so, once."""
     uptime: float = 0.0
     """Seconds since power came that passed before the host's first chance (hub, guest)."""
 

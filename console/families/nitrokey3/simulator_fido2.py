@@ -13,8 +13,9 @@ from typing import Any
 
 from fido2 import cbor
 
+from console.families.nitrokey3.simulator_faults import FirmwareFaults
 from console.families.nitrokey3.simulator_rows import Chip, Personality
-from console.families.nitrokey3.simulator_touch import Asks, Reply
+from console.families.nitrokey3.simulator_touch import Asks, Leave, Reply
 
 RESET_WINDOW = 10
 """Whole seconds since power came; the firmware drops the fraction before it compares."""
@@ -68,8 +69,15 @@ def _said(status: Status, answer: Mapping[int, Any] | None = None) -> Reply:
 class Authenticator:
     """call() answers a CTAP2 message; `uptime` tells the seconds since power came."""
 
-    def __init__(self, who: Personality, holdings: Holdings, uptime: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        who: Personality,
+        holdings: Holdings,
+        uptime: Callable[[], float],
+        faults: FirmwareFaults,
+    ) -> None:
         self.holdings = holdings
+        self._faults = faults
         self._who = who
         self._uptime = uptime
 
@@ -134,7 +142,11 @@ class Authenticator:
         return _asks(self._wiped)
 
     def _wiped(self) -> Reply:
+        if self._faults.reset_does_nothing:
+            return _said(Status.OK)
         self.holdings.wipe()
+        if self._faults.reset_answer_lost and self.holdings.wiped == 1:
+            return Reply(leave=Leave.FIRMWARE)
         return _said(Status.OK)
 
 

@@ -104,7 +104,7 @@ class NitrokeyThree:
         build, faults = self._build, self._build.faults.firmware
         self._uptime_given = faults.uptime
         self.admin = Admin(build.who, build.uuid, faults, self.contents, self._wipe)
-        self._authenticator = Authenticator(build.who, self.holdings, self._uptime)
+        self._authenticator = Authenticator(build.who, self.holdings, self._uptime, faults)
         self._ctaphid = CtapHid(
             self._dispatch,
             self.presence,

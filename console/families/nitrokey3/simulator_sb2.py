@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
+import zlib
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
@@ -18,7 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
@@ -97,11 +98,11 @@ class _Section:
     def end(self) -> int:
         return self.start + self.count * BLOCK
 
-    def mac_blocks(self) -> tuple[tuple[int, int], ...]:
-        """From and to of what each MAC covers; the last one takes the rest."""
+    def covered(self, number: int) -> tuple[int, int]:
+        """From and to of what that MAC covers; the last one takes the rest."""
         size = self.count // len(self.macs) * BLOCK
-        starts = [self.start + number * size for number in range(len(self.macs))]
-        return tuple(zip(starts, [*starts[1:], self.end], strict=True))
+        first = self.start + number * size
+        return first, self.end if number == len(self.macs) - 1 else first + size
 
 
 @dataclass
@@ -123,6 +124,7 @@ class Stream:
     _macs_checked: int = 0
     _loaded: int = 0
     _written: bool = False
+    _cipher: CipherContext | None = None
 
     @property
     def pause_point(self) -> int:
@@ -219,12 +221,14 @@ class Stream:
         if end > start:
             sealed = bytes(self.received[start:end])
             self._plain += self._decrypted(sealed, start // BLOCK)
-        for number, (first, last) in enumerate(section.mac_blocks()):
-            if number == self._macs_checked and last <= end:
-                if _mac(self._keys[1], self.received[first:last]) != section.macs[number]:
-                    self.flash.complete = False
-                    raise _Refused(Status.SIGNATURE)
-                self._macs_checked += 1
+        while self._macs_checked < len(section.macs):
+            first, last = section.covered(self._macs_checked)
+            if last > end:
+                return
+            if _mac(self._keys[1], self.received[first:last]) != section.macs[self._macs_checked]:
+                self.flash.complete = False
+                raise _Refused(Status.SIGNATURE)
+            self._macs_checked += 1
 
     def _decrypted(self, sealed: bytes, index: int) -> bytes:
         """AES-CTR; the counter is the last word of the nonce plus the block's own number."""
@@ -235,8 +239,9 @@ class Stream:
             for n in range(len(sealed) // BLOCK)
         )
         # the word counts little end first, so the library's own counter cannot run on
-        stream = Cipher(algorithms.AES(self._keys[0]), modes.ECB()).encryptor()  # noqa: S305
-        mask = stream.update(b"".join(blocks))
+        if self._cipher is None:
+            self._cipher = Cipher(algorithms.AES(self._keys[0]), modes.ECB()).encryptor()  # noqa: S305
+        mask = self._cipher.update(b"".join(blocks))
         return (int.from_bytes(sealed, "big") ^ int.from_bytes(mask, "big")).to_bytes(
             len(sealed), "big"
         )
@@ -368,17 +373,9 @@ def checksum(command: bytes) -> int:
 
 def crc32_mpeg2(data: bytes) -> int:
     """CRC-32/MPEG-2: polynomial 04C11DB7, neither reflected nor inverted at the end."""
-    crc = 0xFFFF_FFFF
-    for byte in data:
-        crc = (crc << 8 & 0xFFFF_FFFF) ^ _CRC[crc >> 24 ^ byte]
-    return crc
+    # The common CRC-32 is the same polynomial with every byte and the sum mirrored, and inverted.
+    mirrored = zlib.crc32(data.translate(_MIRRORED)) ^ 0xFFFF_FFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
 
 
-def _crc_row(number: int) -> int:
-    crc = number << 24
-    for _ in range(8):
-        crc = (crc << 1 ^ (0x04C1_1DB7 if crc & 0x8000_0000 else 0)) & 0xFFFF_FFFF
-    return crc
-
-
-_CRC = tuple(_crc_row(number) for number in range(256))
+_MIRRORED = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))

@@ -105,7 +105,7 @@ def steady(guide: Guide) -> Found:
 
 
 def _steady(guide: Guide) -> Found:
-    first = identify(guide)
+    first = _answering(guide)
     before = guide.visits
     for second in range(STEADY_FOR):
         guide.safe_point()
@@ -123,6 +123,25 @@ def _steady(guide: Guide) -> Found:
             "Another program or another key is in the way: close and pull all others, run again.",
         )
     return second_time
+
+
+def _answering(guide: Guide) -> Found:
+    """Its first answer. In a guest a mute one is attached once more: that is often all it needs."""
+    if not guide.guest:
+        return identify(guide)
+    with guide.expect(guide.mode, what="its bootloader, attached once more") as back:
+        try:
+            return identify(guide)
+        except Silent:
+            guide.tell("Its bootloader is attached and does not answer. Nothing is written.")
+        hands = (
+            "Have the host take it away from this guest.",
+            f"Attach {guide.device.vid}:{guide.device.pid} to this guest once more.",
+        )
+        came = back.wait(limit=GUEST_WITHIN, usual=20.0, hands=hands, safe=SAFE, acts=Acts.BRING)
+    if came is None:
+        raise Silent("Its bootloader does not answer here. Nothing is written.", "Use the host.")
+    return identify(guide)
 
 
 def same_key(before: Found, now: Found) -> None:

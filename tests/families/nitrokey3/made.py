@@ -11,7 +11,6 @@ import io
 import json
 import struct
 import zipfile
-import zlib
 from datetime import UTC, datetime
 from functools import cache
 
@@ -113,7 +112,17 @@ def order(tag: int, address: int, count: int, data: int = 0) -> bytes:
 
 def load(payload: bytes) -> bytes:
     padded = payload + bytes(-len(payload) % 16)
-    return order(2, 0, len(payload), zlib.crc32(padded)) + padded
+    return order(2, 0, len(payload), crc32_mpeg2(padded)) + padded
+
+
+def crc32_mpeg2(data: bytes) -> int:
+    """What a load command carries: polynomial 04C11DB7, nothing mirrored, nothing inverted."""
+    crc = 0xFFFF_FFFF
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C1_1DB7 if crc & 0x8000_0000 else 0)) & 0xFFFF_FFFF
+    return crc
 
 
 def _mac(data: bytes) -> bytes:

@@ -141,7 +141,7 @@ def test_an_image_of_another_length_is_refused() -> None:
 
 def test_a_container_for_the_other_chip_says_so() -> None:
     release = read(made.release(nrf52=made.nrf_package()))
-    with pytest.raises(GateClosed, match="NRF52 and this device has an LPC55"):
+    with pytest.raises(GateClosed, match="nRF52 and this device has an LPC55"):
         release.image(Chip.LPC55)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,11 @@ from console.families.nitrokey3.simulator_faults import (
 )
 from console.families.nitrokey3.simulator_key import Build, NitrokeyThree
 from console.families.nitrokey3.simulator_rows import Version
-from console.families.nitrokey3.simulator_sb2 import Root
 from console.hardware.simulated import Scenario, Unit
 from console.practice.local import InProcessBus
 from console.views import RunView
 from tests.families.nitrokey3 import made
-from tests.harness import Workshop, workshop
+from tests.harness import workshop
 from tests.realdata import real
 
 
@@ -271,84 +269,3 @@ def test_a_script_that_says_nothing_of_the_guest_is_refused(tmp_path) -> None:
         view = shop.run("nitrokey3.flash", attended=False, answers={"image": container()})
     assert view.ended.verdict == "unfinished"
     assert "confirm_guest" in view.ended.sentence
-
-
-# --- pulled ---------------------------------------------------------------------------------
-
-ROOT = Root(made.rkth())
-
-
-def short_container(folder: Path) -> str:
-    """A release of ours for both chips, of a few reports."""
-    file = folder / "short.zip"
-    file.write_bytes(
-        made.release(
-            version="v1.9.0",
-            lpc55=made.sb2_file(version=(1, 9, 0), payload=bytes(range(256)) * 4),
-            nrf52=made.nrf_package(bytes(range(256)) * 40, version=(1, 9, 0)),
-        )
-    )
-    return str(file)
-
-
-@dataclass(frozen=True)
-class Pulled:
-    """What the first run said, and what the key was in when it was plugged in again."""
-
-    first: RunView
-    had_firmware: bool
-    has_firmware: bool
-
-
-def pull_before(shop: Workshop, call: int) -> Pulled:
-    """A flash in which the cable slips before so many transfers, and the plug after it."""
-    shop.bus.calls = 0
-    had_firmware = shop.bus.scan()[0].pid == "42b2"
-
-    def pull(number: int) -> None:
-        if number == call:
-            shop.bus.pull("1-1")
-
-    shop.bus.fault = pull
-    first = shop.run("nitrokey3.flash")
-    shop.bus.fault = lambda number: None
-    if not shop.bus.scan():
-        shop.bus.plug("1-1")
-    return Pulled(first, had_firmware, shop.bus.scan()[0].pid == "42b2")
-
-
-def assert_named(pulled: Pulled) -> None:
-    """The class that the record names is never better than what the key has become."""
-    ended = pulled.first.ended
-    assert ended.verdict in ("unfinished", "repaired"), ended
-    if ended.damage == Damage.NOTHING:
-        assert pulled.has_firmware == pulled.had_firmware, ended
-    else:
-        assert ended.damage == Damage.HALF
-
-
-@pytest.mark.parametrize("build", [HEALTHY, MINI], ids=["lpc55", "nrf52"])
-def test_pulled_at_every_transfer_of_a_short_image(tmp_path, build: Build) -> None:
-    """Each time the class is right, and what follows goes on from what was left."""
-    short = short_container(tmp_path)
-    ours = replace(build, root=ROOT, who=replace(build.who, signer=made.point()))
-    with bench(tmp_path / "state", ours, image=short) as shop:
-        call, ends = 0, []
-        while "repaired" not in ends[-1:]:
-            call += 1
-            pulled = pull_before(shop, call)
-            assert_named(pulled)
-            ends.append(pulled.first.ended.verdict)
-    assert call > 40
-    assert ends.count("unfinished") > 35
-
-
-@pytest.mark.parametrize("build", [HEALTHY, MINI], ids=["lpc55", "nrf52"])
-def test_pulled_at_seeded_points_of_the_real_image(tmp_path, build: Build) -> None:
-    points = random.Random(5)
-    most = 9000 if build is HEALTHY else 1500
-    with bench(tmp_path, build) as shop:
-        for _ in range(25):
-            assert_named(pull_before(shop, points.randrange(1, most)))
-        last = shop.run("nitrokey3.flash")
-        assert last.ended.verdict == "repaired", last.ended

@@ -11,7 +11,7 @@ from console.hardware.simulated import Away
 
 SHOWN = {
     "case-1": ["20a0:42b2"],
-    "nk3-dead": [""],
+    "nk3-dead": ["", "046d:c077"],
     "nk3-healthy": ["20a0:42b2", "20a0:42b2"],
     "nk3-interrupted-lpc55": ["20a0:42dd"],
     "nk3-interrupted-nrf52": ["20a0:42e8"],
