@@ -3,8 +3,9 @@
     nk3_sdk.py look
     nk3_sdk.py loader               to the bootloader; its UUID where it tells one
     nk3_sdk.py update PACKAGE       to the bootloader, and the image of that file written
+    nk3_sdk.py write PACKAGE        the same to a bootloader that is there; the seconds it took
 
-It prints one JSON object. It imports nothing of ours: the kernel is all that it shares.
+It prints one JSON value. It imports nothing of ours: the kernel is all that it shares.
 """
 
 from __future__ import annotations
@@ -50,14 +51,19 @@ def loader() -> dict[str, object]:
         return {"before": before, "variant": found.variant.name, "uuid": str(found.uuid())}
 
 
-def update(package: str) -> dict[str, object]:
+def update(package: str) -> dict[str, str]:
     with to_loader() as found:
+        found.update(Path(package).read_bytes())
+    return look()
+
+
+def write(package: str) -> float:
+    with awaited(NK3Bootloader) as found:
         began = time.monotonic()
         found.update(Path(package).read_bytes())
-        seconds = time.monotonic() - began
-    return {"seconds": seconds, **look()}
+        return time.monotonic() - began
 
 
 if __name__ == "__main__":
-    deeds = {"look": look, "loader": loader, "update": update}
+    deeds = {"look": look, "loader": loader, "update": update, "write": write}
     print(json.dumps(deeds[sys.argv[1]](*sys.argv[2:])))
