@@ -12,6 +12,7 @@ from console.families.nitrokey3.mboot import (
     Mboot,
     Property,
     Tag,
+    head_of,
     packet,
     parse,
     refused,
@@ -96,7 +97,10 @@ def test_all_is_sent_with_one_rest_behind_the_signature() -> None:
     chip = Mboot(paper, lambda seconds: rests.append(len(paper.sent)))
     data = bytes(range(256)) * 10
     chip.begin(len(data))
-    chip.stream(data, 560, LARGEST, lambda done, total: None)
+    head = head_of(560, LARGEST)
+    chip.stream(data, 0, head, LARGEST, lambda done, total: None)
+    chip.verified()
+    chip.stream(data, head, len(data), LARGEST, lambda done, total: None)
     assert chip.final(60) == "It took the file."
     assert b"".join(one[4:] for one in paper.sent[1:]) == data
     # 560 bytes are ten reports; the rest comes when the eleventh, which goes beyond, is through
@@ -107,7 +111,7 @@ def test_a_chip_that_breaks_off_in_the_stream_is_heard_and_the_reason_told() -> 
     chip, paper = mboot(spoken(0, 8), spoken(10101, 8), peeks={17: ABORT})
     chip.begin(56 * 100)
     with pytest.raises(Refused, match="not made for this key") as caught:
-        chip.stream(bytes(56 * 100), 56 * 99, LARGEST, lambda done, total: None)
+        chip.stream(bytes(56 * 100), 0, 56 * 100, LARGEST, lambda done, total: None)
     assert caught.value.code == "10101"
     assert len(paper.sent) == 17
 
