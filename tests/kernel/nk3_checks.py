@@ -11,7 +11,6 @@ import json
 import os
 import struct
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +20,7 @@ from typing import ClassVar
 
 import socket_board
 import usbip
-from core_checks import REPLUG, STATE, replug
+from core_checks import STATE, replug
 from socket_board import wait_for
 from table import Table
 from wire_checks import Wires
@@ -143,25 +142,19 @@ def _key(table: Table, name: str, socket: int, who: Personality) -> Key:
     return key
 
 
+@cache
+def bench() -> None:
+    """It is started: an emulated machine may take longer than a person would wait for it."""
+    wait_for(lambda: replug("devices").returncode == 0, "the bench")
+
+
 def run(flow: str, port: str, *words: str) -> dict:
     """The last event of a run."""
-    # An emulated machine may take longer to start the bench than a person would wait for it.
-    wait_for(lambda: replug("devices").returncode == 0, "the bench")
-    command = [REPLUG, "--state", STATE, "run", flow, port, "--yes", "--json", *words]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        timer = threading.Timer(LONGEST, process.kill)
-        timer.start()
-        told = []
-        for line in process.stdout:
-            told.append(line)
-
-        timer.cancel()
-    assert told, f"{flow} told nothing"
-    last = json.loads(told[-1])
-    assert last["event"] == "RunEnded", told[-3:]
+    bench()
+    done = replug("run", flow, port, "--yes", "--json", *words)
+    assert done.stdout, done
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["event"] == "RunEnded", (last, done.stderr)
     return last
 
 
