@@ -222,7 +222,7 @@ def the_vendors_sdk_takes_a_nk3_to_its_bootloader_and_blhost_asks_that(table: Ta
     assert told["before"]["path"].startswith("/dev/hidraw"), told
     assert told["uuid"] == UUID.hex().upper(), told
     key.until(LPC55_LOADER, "hidraw")
-    said = blhost("get-property", "12").lower()
+    said = blhost("get-property", "18").lower()
     assert all(f"0x{word:x}" in said for word in struct.unpack("<4I", UUID)), said
     blhost("reset")
     key.until(FIRMWARE, "hidraw", "card")
