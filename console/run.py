@@ -69,6 +69,25 @@ def check_answers(request: Request, flow: Flow) -> None:
         )
 
 
+TOLD_EACH = 0.1
+"""Seconds from one telling of progress to the next: nobody reads faster, and telling costs."""
+
+
+class Pace:
+    """Which progress is told: the first of each kind, the last, and ten a second between them."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._next = 0.0
+
+    def lets(self, at: float, what: str, done: int, total: int) -> bool:
+        """Is this one told? `at` is seconds on any scale."""
+        if what == self._what and done < total and at < self._next:
+            return False
+        self._what, self._next = what, at + TOLD_EACH
+        return True
+
+
 class Owner(Protocol):
     """What a run needs of the bench; each call may come from the run's thread."""
 
@@ -116,6 +135,7 @@ class Run:
         self._given = self._brought_along(request)
         self._trace = Trace(owner.state.trace(run))
         self._of_others: set[str] = set()
+        self._pace = Pace()
 
     @staticmethod
     def _brought_along(request: Request) -> dict[str, Reply]:
@@ -167,7 +187,8 @@ class Run:
         self._owner.record(self.run, event, durable)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        self._owner.tell_progress(self.run, what, done, total)
+        if self._pace.lets(self.clock.monotonic(), what, done, total):
+            self._owner.tell_progress(self.run, what, done, total)
 
     def trace(self, words: str) -> None:
         self._trace.add(self.clock.monotonic(), words)

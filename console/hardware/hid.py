@@ -38,6 +38,8 @@ class Hidraw:
         try:
             self._held = hold_device(device, path)
             self._hid.open_path(path.encode())
+            # Otherwise zero would mean to hidapi: wait for ever.
+            self._hid.set_nonblocking(1)
         except OSError as error:
             self.close()
             raise self._meant(error) from error
@@ -54,8 +56,7 @@ class Hidraw:
             raise self._meant(OSError(errno.EIO, "write"))
 
     def receive(self, timeout: float, most: int = 64) -> bytes:
-        # Zero would mean to hidapi: wait for ever.
-        milliseconds = max(1, round(timeout * 1000))
+        milliseconds = max(1, round(timeout * 1000)) if timeout > 0 else 0
         try:
             report = bytes(self._hid.read(most, milliseconds))
         except (OSError, ValueError) as error:

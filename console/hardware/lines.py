@@ -40,7 +40,10 @@ class ControlLine(Protocol):
 
 
 class HidLine(Protocol):
-    """Reports of one HID interface (HID 1.11, 8.1), its number first (0 where it has none)."""
+    """Reports of one HID interface (HID 1.11, 8.1), its number first (0 where it has none).
+
+    A timeout of 0 asks for what is there already, and waits for nothing.
+    """
 
     def send(self, report: bytes) -> None:
         """An output report. Raises Unplugged, Garbled."""
@@ -53,7 +56,7 @@ class HidLine(Protocol):
 
 
 class SerialLine(Protocol):
-    """A byte stream in both directions."""
+    """A byte stream in both directions. A timeout of 0 asks for what is there already."""
 
     def send(self, data: bytes) -> None:
         """All of it. Raises Silent (the device takes nothing), Unplugged."""

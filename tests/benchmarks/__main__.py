@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import kernel, screen, transfers
+from tests.benchmarks import kernel, nk3, screen, transfers
 from tests.benchmarks.rows import show
 from tests.processes import place
 
@@ -59,6 +59,7 @@ def on_kernel(vmlinuz: Path | None) -> None:
         print("\nNo kernel is unpacked here: run tests/run once, or name a VMLINUZ.")
         return
     show("A 64 KiB write on a real kernel; peer: dfu-util", kernel.rows(vmlinuz))
+    show("A Nitrokey's image; peers: hidapi's write in a loop, the vendor's SDK", nk3.rows(vmlinuz))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def unpacked() -> Path | None:
     return found[-1] if found else None
 
 
-def measure(vmlinuz: Path) -> list[dict]:
+def measure(vmlinuz: Path, program: str = PROGRAM) -> list[dict]:
     """Boot and write; what each write cost."""
     sys.path.insert(0, str(BENCH))
     import stage
@@ -34,7 +34,7 @@ def measure(vmlinuz: Path) -> list[dict]:
         results = Path(name) / "results"
         results.mkdir()
         image = stage.make_image(Path(name))
-        stage.boot(vmlinuz, image, stage.script(results, "", PROGRAM), results)
+        stage.boot(vmlinuz, image, stage.script(results, "", program), results)
         told = results / "results.jsonl"
         return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
 

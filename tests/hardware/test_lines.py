@@ -108,6 +108,41 @@ def test_a_hid_node_that_is_gone_is_unplugged():
         Hidraw(Device("1-1", "v1", "20a0", "42b2"), "/dev/hidraw-is-not-here")
 
 
+class Node0:
+    """hidapi's idea of an open node: what it was asked, and how long it would have waited."""
+
+    def __init__(self) -> None:
+        self.waits = -1
+        self.waited: list[int] = []
+
+    def open_path(self, path: bytes) -> None: ...
+
+    def set_nonblocking(self, on: int) -> None:
+        self.waits = 0 if on else -1
+
+    def read(self, most: int, milliseconds: int = 0) -> list[int]:
+        self.waited.append(milliseconds or self.waits)
+        return []
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("timeout", "waited"), [(0.0, 0), (0.0001, 1), (2.0, 2000)])
+def test_no_time_is_waited_where_none_is_given_and_never_for_ever(
+    tmp_path, monkeypatch, timeout, waited
+):
+    """Zero is "what is there already", to which hidapi has its own switch."""
+    hid, node = tmp_path / "hid", Node0()
+    hid.touch()
+    monkeypatch.setattr("hidraw.device", lambda: node)
+    line = Hidraw(Device("1-1", "v1", "20a0", "42dd"), str(hid))
+
+    with pytest.raises(Silent):
+        line.receive(timeout)
+    assert node.waited == [waited]
+    line.close()
+
+
 class Echo:
     """A line of every kind that answers what it was sent."""
 

@@ -30,6 +30,24 @@ LIMIT = 900.0
 UNUSED = shutil.ignore_patterns(
     *("site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "config-*")
 )
+ORACLES = {
+    "REPLUG_ORACLES_HOSTS": (
+        *("nitrokey*", "fido2*", "cryptography*", "_cffi_backend*", "smartcard", "serial"),
+        *("google", "protobuf*", "crcmod", "urllib3", "charset_normalizer", "requests", "idna"),
+        *("certifi", "hid*", "semver*", "platformdirs"),
+    ),
+    "REPLUG_ORACLES_NXP": (
+        *("spsdk", "packaging", "platformdirs", "serial", "typing_extensions.py", "crcmod"),
+        *("importlib_metadata", "zipp", "yaml", "prettytable", "wcwidth", "filelock", "colorama"),
+        *("cryptography*", "_cffi_backend*", "libusbsio", "hid*", "hexdump.py", "click"),
+        *("fastjsonschema", "deepmerge", "_ruamel*", "ruamel", "click_command_tree.py", "urllib3"),
+        *("chardet", "requests", "charset_normalizer", "idna", "certifi", "libuuu*"),
+    ),
+}
+"""Environments of other people's hosts (tests/oracles), and the packages of each that are used."""
+TOLD = (*ORACLES, "REPLUG_REAL_DATA")
+"""What the guest is told of this machine's environment."""
+CHIP = "lpc55s69"
 TOOLS = shutil.ignore_patterns("mypy*", "ruff*", "pip", "setuptools", "hypothesis", "*.so.debug")
 
 
@@ -42,13 +60,44 @@ def make_image(folder: Path) -> Path:
     tree, image = folder / "tree", folder / "python.img"
     shutil.copytree(STDLIB, inside(tree, STDLIB), symlinks=True, ignore=UNUSED)
     shutil.copytree(ENVIRONMENT, inside(tree, ENVIRONMENT), symlinks=True, ignore=TOOLS)
+    for variable, packages in ORACLES.items():
+        copy_oracle(tree, variable, packages)
     for part in ("console", "screens", "tests"):
         shutil.copytree(CHECKOUT / part, inside(tree, CHECKOUT) / part)
     compileall.compile_dir(inside(tree, CHECKOUT), quiet=1)
-    make = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(tree), str(image), "500M"]
+    make = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(tree), str(image), "800M"]
     subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(tree)
     return image
+
+
+def oracle_at(variable: str) -> Path | None:
+    """That environment's folder, if it is here."""
+    python = Path(os.environ.get(variable) or "/nowhere")
+    return python.parents[1] if python.exists() else None
+
+
+def copy_oracle(tree: Path, variable: str, packages: tuple[str, ...]) -> None:
+    """The used part of an environment; its other packages would be most of the image."""
+    place = oracle_at(variable)
+    if place is None:
+        return
+    (site,) = place.glob("lib/python3*/site-packages")
+    to = inside(tree, site)
+    to.mkdir(parents=True)
+    shutil.copy(place / "pyvenv.cfg", inside(tree, place))
+    shutil.copytree(place / "bin", inside(tree, place) / "bin", symlinks=True)
+    for found in {one for name in packages for one in site.glob(name)}:
+        if found.is_dir():
+            shutil.copytree(found, to / found.name, symlinks=True, ignore=other_chips)
+        else:
+            shutil.copy2(found, to)
+
+
+def other_chips(folder: str, names: list[str]) -> list[str]:
+    """SPSDK's tables of the chips that are not ours: its start would read hundreds of them."""
+    in_tables = folder.endswith("spsdk/data/devices")
+    return [name for name in names if in_tables and name != CHIP]
 
 
 def inside(tree: Path, place: Path) -> Path:
@@ -57,9 +106,13 @@ def inside(tree: Path, place: Path) -> Path:
 
 def script(results: Path, word: str, program: str = "tests/kernel/guest.py") -> str:
     """What the guest's shell does: Python's files from the image, then the checks."""
-    mounts = [f"mount --bind /mnt{place} {place}" for place in (STDLIB, ENVIRONMENT, CHECKOUT)]
+    oracles = [place for place in map(oracle_at, ORACLES) if place is not None]
+    places = (STDLIB, ENVIRONMENT, CHECKOUT, *oracles)
+    mounts = [f"mount --bind /mnt{place} {place}" for place in places]
     checks = [sys.executable, str(CHECKOUT / program), str(results), word]
-    run = shlex.join(["env", "-u", "PYTHONPYCACHEPREFIX", f"PYTHONPATH={CHECKOUT}", *checks])
+    told = [f"{name}={os.environ[name]}" for name in TOLD if name in os.environ]
+    own = ["-u", "PYTHONPYCACHEPREFIX", f"PYTHONPATH={CHECKOUT}", *told]
+    run = shlex.join(["env", *own, *checks])
     return " && ".join(["dmesg -n 4", "mount -o ro /dev/vda /mnt", *mounts, run])
 
 

@@ -35,6 +35,7 @@ FACTS = struct.Struct(">256s32sIIIHHHBBBBBB")
 EPIPE, ECONNRESET = -32, -104
 WAITS = "waits"
 LOW, FULL, HIGH, SUPER = 1, 2, 3, 5
+SPEEDS = {"low": LOW, "full": FULL, "high": HIGH}
 SLICE = 0.05
 """Seconds that a device works before it notices that it was pulled or touched."""
 
@@ -68,9 +69,11 @@ class Power:
 
     def __init__(self) -> None:
         self.lost = False
+        self.pauses = 0
         self.presses: deque[Callable[[], None]] = deque()
 
     def pause(self, seconds: float) -> None:
+        self.pauses += 1
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if self.lost:
@@ -109,7 +112,9 @@ class Export:
     busid: str
     device: SimulatedUsb
     number: int
-    speed: int
+    always: int = 0
+    """Its speed; 0 where it tells that itself, anew at each arrival."""
+    speed: int = 0
     back: Callable[[], None] | None = None
     pull: Pull | None = None
     connection: socket.socket | None = None
@@ -131,6 +136,7 @@ class Export:
             if self.device.away is not None or self.connection is not None:
                 return False
             self.connection = connection
+            self.speed = self.always or speed_of(self.device)
             return True
 
     def unplug(self) -> None:
@@ -220,8 +226,7 @@ class Server:
         `power` is whose pause it was made with.
         """
         number = len(self.exports) + 1
-        facts = device.descriptors().device
-        offer = Export(busid, device, number, speed or _speed(facts), back)
+        offer = Export(busid, device, number, speed, speed or speed_of(device), back)
         offer.power = power or offer.power
         self.exports[busid] = offer
         return offer
@@ -338,7 +343,7 @@ class Attached:
     def _perform(self, transfer: Transfer) -> None:
         export = self._export
         while not self._ended:
-            before = export.happenings.count
+            before, pauses = export.happenings.count, export.power.pauses
             with export.lock:
                 if export.pull is not None and export.pull(transfer):
                     export.unplug()
@@ -350,7 +355,9 @@ class Attached:
             if answer is not WAITS:
                 export.happenings.tell()
                 return
-            export.happenings.after(before)
+            # Where its own time has passed it has worked, and is asked how far it is.
+            if export.power.pauses == pauses:
+                export.happenings.after(before)
 
     def _ask(self, transfer: Transfer) -> tuple[int, bytes] | str | None:
         """(status, data) of this transfer; None for no answer ever, WAITS for none yet."""
@@ -414,9 +421,11 @@ def _interfaces(export: Export) -> bytes:
     return b"".join(bytes.fromhex(kind) + b"\0" for kind in first)
 
 
-def _speed(device: bytes) -> int:
-    (usb,) = struct.unpack_from("<H", device, 2)
-    return FULL if usb < 0x0200 else HIGH if usb < 0x0300 else SUPER
+def speed_of(device: SimulatedUsb) -> int:
+    """What it says itself, or else what its version of USB allows."""
+    told = SPEEDS.get(getattr(device, "speed", ""))
+    (usb,) = struct.unpack_from("<H", device.descriptors().device, 2)
+    return told or (FULL if usb < 0x0200 else HIGH if usb < 0x0300 else SUPER)
 
 
 def _take(connection: socket.socket, size: int) -> bytes:
