@@ -312,6 +312,7 @@ class Asked:
     """A question was put. `must_type` is what consent reads, when it has to be typed.
 
     `waits` is true when a person must answer; else the answer was brought along, or is lacking.
+    `hint` says what is wanted of a secret, beside the count of what is typed.
     """
 
     question: str
@@ -321,6 +322,7 @@ class Asked:
     must_type: str = ""
     choices: tuple[str, ...] = ()
     waits: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True)

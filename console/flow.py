@@ -46,6 +46,7 @@ class Question:
     """One question of a flow. Consent (confirm, typed) is never given by Enter alone.
 
     `choices` are all answers of a choice; of a typed one, other spellings that mean the same.
+    `hint` is what is wanted of a secret ("16 hex digits"), shown beside the count of what is typed.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Question:
     ask: str
     optional: bool = False
     choices: tuple[str, ...] = ()
+    hint: str = ""
 
     def fits(self, answer: str, must_type: str = "") -> bool:
         """May this be its answer?"""

@@ -283,6 +283,7 @@ class Guide:
             must_type,
             question.choices,
             waits,
+            question.hint,
         )
         self._forget_replies()
         self._host.post(asked)

@@ -68,10 +68,12 @@ class Answer(Horizontal):
     def __init__(self) -> None:
         super().__init__(id="answer")
         self.about = ""
+        self._hint = ""
         self.display = False
 
     def compose(self) -> ComposeResult:
         yield Lines("label")
+        yield Lines("typed")
 
     @property
     def is_open(self) -> bool:
@@ -82,16 +84,23 @@ class Answer(Horizontal):
         """The field, once it is there."""
         return next(iter(self.query(Field)), None)
 
-    def open(self, about: str, label: str, *, secret: bool = False) -> None:
-        """Ask with a fresh field; whatever was half typed for another question is dropped."""
+    def open(self, about: str, label: str, *, secret: bool = False, hint: str = "") -> None:
+        """Ask with a fresh field; whatever was half typed for another question is dropped.
+
+        How many characters of a secret are typed is shown, after the hint.
+        """
         self._empty()
-        self.about = about
-        shown = line((f" {label} > ", Style.STRONG))
-        lines = self.query_one(Lines)
+        self.about, self._hint = about, hint
+        self._show("#label", f" {label} > ")
+        self._show("#typed", counted(0, hint) if secret else "")
+        self.display = True
+        self.mount(Field(secret=secret), before="#typed")
+
+    def _show(self, part: str, words: str) -> None:
+        shown = line((words, Style.STRONG))
+        lines = self.query_one(part, Lines)
         lines.styles.width = shown.cell_len
         lines.show(lambda _width, _height: (shown,))
-        self.display = True
-        self.mount(Field(secret=secret))
 
     def close(self) -> None:
         """Nothing is asked any more."""
@@ -109,10 +118,20 @@ class Answer(Horizontal):
             field.value = ""
             field.remove()
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.input is self.field and event.input.password:
+            self._show("#typed", counted(len(event.value), self._hint))
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         words, event.value = event.value, ""
         self.post_message(self.Given(self.about, words))
+
+
+def counted(typed: int, hint: str = "") -> str:
+    """How many characters of a secret are typed, in words; nothing else of it is shown."""
+    return f" {hint}: {typed} typed " if hint else f" {typed} typed "
 
 
 def answer_to(question: QuestionView, typed: str) -> tuple[str | None, str]:

@@ -112,7 +112,8 @@ class RunPage(PracticeHands, Page):
             if answer.is_open:
                 answer.close()
         elif answer.about != _about(question):
-            answer.open(_about(question), question.id, secret=question.kind == "secret")
+            secret = question.kind == "secret"
+            answer.open(_about(question), question.id, secret=secret, hint=question.hint)
 
     def close_note(self) -> None:
         super().close_note()

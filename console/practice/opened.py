@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from console.errors import Garbled, NotPermitted, Silent, Unplugged
 from console.hardware.sightings import printable
-from console.hardware.simulated import Hang, Setup, SimulatedUsb, Stall
+from console.hardware.simulated import Away, Hang, Setup, SimulatedUsb, Stall
 from console.hardware.simulated_card import SLICE, Doing, SimulatedCard, Slot, doing
 from console.hardware.simulated_cdc import CODING_115200_8N1
 from console.practice.board import Board
@@ -208,7 +208,11 @@ class Opened:
             slot = next(slots, None)
             if slot is None or slot.card is None or slot.inserted != self._inserted:
                 raise _Taken
-            return act(slot, slot.card)
+            try:
+                return act(slot, slot.card)
+            finally:
+                if getattr(slot.card, "pulled", False):  # its own fault: card and reader are gone
+                    device.away = Away(None)
 
         try:
             return self._use(find)

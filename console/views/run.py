@@ -63,6 +63,7 @@ class QuestionView:
     must_type: str
     choices: tuple[str, ...]
     number: int
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,7 @@ def _fold_dialogue(view: RunView, record: Record) -> RunView:
                 event.must_type,
                 event.choices,
                 record.number,
+                event.hint,
             )
             return replace(view, question=asked)
         case Answered() as event:

@@ -3,7 +3,7 @@
 import pytest
 
 from console.views import QuestionView
-from screens.answer import answer_to
+from screens.answer import answer_to, counted
 
 
 def question(kind, optional=False, must_type="", choices=()):
@@ -47,3 +47,12 @@ def test_what_a_secret_was_is_never_said():
     _, said = answer_to(question("secret"), "")
 
     assert said == "That is empty: not sent."
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint", "shown"),
+    [(0, "", " 0 typed "), (7, "16 hex digits", " 16 hex digits: 7 typed ")],
+)
+def test_what_is_typed_of_a_secret_is_counted(typed, hint, shown):
+    """After what is wanted, where the question says so."""
+    assert counted(typed, hint) == shown

@@ -455,3 +455,24 @@ async def test_any_terminal_shows_the_bench(tmp_path, size):
 
             assert all(len(text) <= size[0] for text in seen(pilot.app).splitlines())
         feed.end()
+
+
+async def test_a_secret_is_counted_as_it_is_typed_and_never_shown(tmp_path):
+    """Beside what is wanted; each key changes the count, and an answer in clear has none."""
+    async with shown(tmp_path, "hsm-healthy", "SmartCard-HSM") as (pilot, _, bench):
+        family = next(each for each in bench.bench.families if each.name == "smartcardhsm")
+        number = [flow.name for flow in family.flows].index("unblock") + 1
+        await pilot.press("f", str(number), "s")
+        await sees(pilot, "so_pin_format >")
+        assert "typed" not in seen(pilot.app)
+        await types(pilot, "1")
+        await sees(pilot, "16 hex digits: 0 typed")
+        await pilot.press(*"3537363")
+        await sees(pilot, "16 hex digits: 7 typed")
+        await pilot.press("backspace")
+        await sees(pilot, "16 hex digits: 6 typed")
+        assert "353736" not in seen(pilot.app)
+        await pilot.press(*"3231383830")
+        await sees(pilot, "16 hex digits: 16 typed")
+        await pilot.press("enter")
+        await sees(pilot, "6 to 15 characters: 0 typed")

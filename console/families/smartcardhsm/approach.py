@@ -36,8 +36,9 @@ UNTOUCHED = "Nothing was changed on the device."
 HEX, TEXT = "16 hex digits", "8 characters"
 SO_LENGTH = {HEX: 16, TEXT: 8}
 
-PIN = Question("pin", Kind.SECRET, "The user PIN?")
-NEW_PIN = Question("new_pin", Kind.SECRET, "The new user PIN (6 to 15 characters)?")
+PIN_LENGTH = f"{SHORTEST_PIN} to {LONGEST_PIN} characters"
+PIN = Question("pin", Kind.SECRET, "The user PIN?", hint=PIN_LENGTH)
+NEW_PIN = Question("new_pin", Kind.SECRET, f"The new user PIN ({PIN_LENGTH})?", hint=PIN_LENGTH)
 SO_PIN = Question("so_pin", Kind.SECRET, "The SO-PIN?")
 SO_PIN_FORMAT = Question(
     "so_pin_format",
@@ -199,6 +200,7 @@ def ask_so_pin(guide: Guide, unit: Unit) -> bytes:
     question = replace(
         SO_PIN,
         ask=f"{SO_PIN.ask} {form}; {unit.so_pin.words}. A wrong one costs a try for ever.",
+        hint=form,
     )
     before = None
     while True:

@@ -2,7 +2,7 @@
 
 The rule: the second device is named, confirmed by its own last four and held for this run; it is
 read and signs, nothing on it is changed. Proven is what signs there and verifies with the
-key that is here.
+key that is here. What is not proven dies only by a sentence of its own, typed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from console.errors import GateClosed
 from console.events import Device
 from console.families.smartcardhsm import contents, proof
-from console.families.smartcardhsm.approach import Unit, identify, unlock
+from console.families.smartcardhsm.approach import PIN_LENGTH, Unit, identify, unlock
 from console.families.smartcardhsm.contents import Contents, HeldKey
 from console.flow import Kind, Question, Step
 from console.guide import Guide
@@ -25,8 +25,12 @@ SECOND = Question(
     optional=True,
 )
 CONFIRM = Question("confirm_second", Kind.TYPED, "Is this the second device? Type its last four.")
-SECOND_PIN = Question("second_pin", Kind.SECRET, "The user PIN of the second device?")
-QUESTIONS = (SECOND, CONFIRM, SECOND_PIN)
+SECOND_PIN = Question(
+    "second_pin", Kind.SECRET, "The user PIN of the second device?", hint=PIN_LENGTH
+)
+SENTENCE = "these keys may die"
+UNPROVEN = Question("confirm_unproven", Kind.TYPED, f'Type "{SENTENCE}" to delete unproven keys.')
+QUESTIONS = (SECOND, CONFIRM, SECOND_PIN, UNPROVEN)
 
 UNLOCK = Step(
     "unlock_second",
@@ -55,10 +59,39 @@ class Rehearsed:
         if not self.proven and not self.missing:
             return "There is no key on it."
         if not self.where:
-            return f"NO RESTORE IS PROVEN: {len(self.missing)} keys may be lost for ever."
+            return f"NO RESTORE IS PROVEN: {counted(len(self.missing))} may be lost for ever."
         if self.missing:
             return f"NOT proven on {self.where}: {', '.join(self.missing)}."
         return f"All {len(self.proven)} keys are proven on {self.where}."
+
+
+def counted(keys: int) -> str:
+    return "1 key" if keys == 1 else f"{keys} keys"
+
+
+def may_be_wiped(rehearsed: Rehearsed, typed: str | None = None) -> bool:
+    """May the device be initialised? The one place where that is decided.
+
+    Yes, where no key is on it, where every key is proven on a named second device, or where the
+    technician has typed the sentence that gives the others up.
+    """
+    if not rehearsed.missing and (rehearsed.where or not rehearsed.proven):
+        return True
+    return typed == SENTENCE
+
+
+def must_be_given_up(guide: Guide, unit: Unit, rehearsed: Rehearsed) -> None:
+    """Have the sentence typed where it is needed. Raises GateClosed, Unanswered."""
+    if may_be_wiped(rehearsed):
+        return
+    text = (
+        f"{unit.name}: {rehearsed.sentence} Never wipe a source before its restore is proven. "
+        f'S stops; to give them up for ever, type "{SENTENCE}".'
+    )
+    if not may_be_wiped(rehearsed, guide.ask(UNPROVEN, text, SENTENCE)):
+        raise GateClosed(
+            rehearsed.sentence, "Nothing was sent. Restore onto a second device first."
+        )
 
 
 def rehearse(guide: Guide, unit: Unit, held: Contents) -> Rehearsed:
@@ -67,7 +100,7 @@ def rehearse(guide: Guide, unit: Unit, held: Contents) -> Rehearsed:
     if not names:
         return guide.step(REHEARSE, Rehearsed, found=lambda it: it.sentence)
     ports = ", ".join(device.port for device in guide.neighbours) or "none"
-    question = replace(SECOND, ask=f"{SECOND.ask} {len(names)} keys are on this one. Here: {ports}")
+    question = replace(SECOND, ask=f"{SECOND.ask} Here: {counted(len(names))}. Ports: {ports}")
     port = (guide.ask(question) or NOBODY).strip()
     if port == NOBODY:
         done = guide.step(REHEARSE, Rehearsed, (), names, found=lambda it: it.sentence)

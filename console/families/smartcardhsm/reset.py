@@ -96,6 +96,7 @@ def reset(guide: Guide) -> Outcome:
         held = look(guide, unit)
         keep_passport(guide, unit, held)
         rehearsed = rehearsal.rehearse(guide, unit, held)
+        rehearsal.must_be_given_up(guide, unit, rehearsed)
         plan = _plan(guide)
         code = ask_so_pin(guide, unit)
         pin = well_sized(guide, NEW_PIN)

@@ -42,6 +42,8 @@ from console.families.smartcardhsm.sharing import (
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
+OTHERS = (SUFFIX, ".json", ".pem", ".txt")
+"""What lies in a folder beside wrapped keys: shares, a passport, requests, notes."""
 BACKUP = Question(
     "backup",
     Kind.FILE,
@@ -148,7 +150,7 @@ def _read(
         raise BadUsage("Neither a wrapped key nor a key share was brought.", _UNTOUCHED)
     paths = named_files(backup) if backup else ()
     if backup and Path(backup).is_dir():
-        paths = tuple(path for path in paths if path.suffix.lower() != SUFFIX)
+        paths = tuple(path for path in paths if path.suffix.lower() not in OTHERS)
     keys: list[KeyFile] = []
     for path in paths:
         key = KeyFile.parse(path.name, read_file(path))

@@ -6,6 +6,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from console.families.smartcardhsm import simulator_curves as curves
+from console.families.smartcardhsm.simulator import initialised
+from console.families.smartcardhsm.simulator_blob import Domain
 from console.families.smartcardhsm.simulator_card import HsmCard
 from console.families.smartcardhsm.simulator_rows import HSM_3_4, INSTANT, by_name
 from console.protocols import tlv
@@ -19,6 +21,13 @@ DONE = 0x9000
 def in_slot(firmware: str, slot: int) -> HsmCard:
     """A card for the PC/SC stack (tests/hardware/stack.py), in no need of patience."""
     return HsmCard(by_name(firmware), f"DENK020000{slot}", pace=INSTANT)
+
+
+def awaiting_a_share() -> HsmCard:
+    """A card that its owner initialised for one share, which it was not given yet."""
+    card = initialised(HsmCard(HSM_3_4, "DENK0109001", pace=INSTANT), None)
+    card.applet.domains = [Domain(1, 1)]
+    return card
 
 
 class Bench:

@@ -6,6 +6,7 @@ import pytest
 from cryptography import x509
 
 from console.families.smartcardhsm.client import InitData
+from console.families.smartcardhsm.rehearsal import SENTENCE, Rehearsed, may_be_wiped
 from console.families.smartcardhsm.request import ALGORITHMS
 from console.families.smartcardhsm.reset import renamed
 from console.families.smartcardhsm.simulator import PIN, initialised, with_key
@@ -120,17 +121,19 @@ def test_below_four_tries_nobody_is_asked(tmp_path):
 def test_consent_is_the_last_four_of_the_serial_or_of_the_whole_name(tmp_path, typed):
     """DENK0109001, or DENK010900100000 as the certificate has it."""
     with workshop(tmp_path, bench(card(setup=with_ec))) as shop:
-        view = shop.run(RESET, attended=False, answers=wishes(confirm_reset=typed))
+        view = shop.run(
+            RESET, attended=False, answers=wishes(confirm_reset=typed, confirm_unproven=SENTENCE)
+        )
 
         assert view.verdict == "repaired", view.ended
 
 
 def test_without_the_right_consent_nothing_is_sent(tmp_path):
     with workshop(tmp_path, bench(card(setup=with_ec))) as shop:
-        before = kept(shop, "1-1")
-        view = shop.run(RESET, attended=False, answers=wishes(confirm_reset="9999"))
+        before, given = kept(shop, "1-1"), wishes(confirm_unproven=SENTENCE)
+        view = shop.run(RESET, attended=False, answers=given | {"confirm_reset": "9999"})
         assert (view.verdict, sent(shop, INITIALIZE)) == ("refused", [])
-        view = shop.run(RESET, attended=False, answers=wishes())
+        view = shop.run(RESET, attended=False, answers=given)
         assert (view.ended.reason, sent(shop, INITIALIZE)) == ("unanswered", [])
         assert kept(shop, "1-1") == before
 
@@ -147,6 +150,7 @@ def test_keys_proven_on_a_second_device_are_said_to_be(tmp_path):
 
         assert view.verdict == "repaired", view.ended
         assert "All 1 keys are proven" in step.found
+        assert "confirm_unproven" not in {given.question for given in view.answers}
         assert view.ended.warnings == ()
         assert kept(shop, "1-2") == before
 
@@ -156,6 +160,59 @@ def test_keys_that_the_second_device_lacks_are_named(tmp_path):
         view = shop.run(RESET, answers=wishes(second="1-2", second_pin=USER))
 
         assert any("NOT proven" in words and "web server" in words for words in view.ended.warnings)
+        assert "confirm_unproven" in {given.question for given in view.answers}
+
+
+ALL, NONE_THERE = Rehearsed(("a", "b"), (), "DENK2"), Rehearsed()
+SOME, NOWHERE = Rehearsed(("a",), ("b",), "DENK2"), Rehearsed((), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "typed", "may"),
+    [
+        (NONE_THERE, None, True),
+        (ALL, None, True),
+        (SOME, None, False),
+        (NOWHERE, None, False),
+        (SOME, "yes", False),
+        (NOWHERE, "", False),
+        (NOWHERE, SENTENCE.upper(), False),
+        (SOME, SENTENCE, True),
+        (NOWHERE, SENTENCE, True),
+        (Rehearsed(("a",), (), ""), None, False),
+    ],
+)
+def test_a_source_is_wiped_only_when_proven_or_given_up(rehearsed, typed, may):
+    """Proven counts on a named second device only; nothing but the whole sentence gives up."""
+    assert may_be_wiped(rehearsed, typed) is may
+
+
+@pytest.mark.parametrize("second", ["", "1-2"])
+@pytest.mark.parametrize(
+    ("typed", "ended"),
+    [(None, "unfinished"), ("yes", "refused"), ("9001", "refused")],
+)
+def test_keys_that_nobody_gave_up_are_never_wiped(tmp_path, second, typed, ended):
+    """Neither --yes nor the consent to the reset stands for the sentence, proven in part or not."""
+    with workshop(tmp_path, bench(card(setup=with_ec), card("DENK0109002"))) as shop:
+        before = kept(shop, "1-1")
+        answers = wishes(
+            second=second, second_pin=USER, confirm_second="9002", confirm_reset="9001"
+        )
+        if typed is not None:
+            answers["confirm_unproven"] = typed
+        view = shop.run(RESET, attended=False, yes=True, answers=answers)
+
+        assert view.verdict == ended, view.ended
+        assert sent(shop, INITIALIZE) == []
+        assert kept(shop, "1-1") == before
+
+
+def test_a_device_without_keys_is_initialised_without_a_second_one(tmp_path):
+    with workshop(tmp_path, bench(card(setup=initialised))) as shop:
+        view = shop.run(RESET, attended=False, answers=wishes(confirm_reset="9001"))
+
+        assert view.verdict == "repaired", view.ended
 
 
 def test_a_second_device_that_is_not_there_or_not_confirmed_stops_it(tmp_path):

@@ -42,6 +42,24 @@ def test_an_unplug_at_every_transfer_is_named_and_the_next_run_does_it(tmp_path,
             assert flow == "reset" or 1 in of(shop).applet.keys, at
 
 
+def test_a_cable_that_slips_in_practice_is_an_unplug_and_the_next_run_mends_it(tmp_path):
+    """As the practice bench has it: not a silent card, but a device that is gone."""
+    with workshop(tmp_path, "hsm-slips") as shop:
+        files = backed_up(shop, tmp_path / "backup")
+        answers = {"backup": str(files), "pin": USER}
+        first = shop.run("smartcardhsm.restore", "1-2", answers=answers)
+
+        assert first.verdict == "unfinished", first.ended
+        assert "was unplugged" in first.ended.sentence
+        assert [device.port for device in shop.bus.scan()] == ["1-1"]
+        assert "1-2" not in {row["port"] for row in shop.bus.board.status() if row["on_bus"]}
+
+        shop.bus.plug("1-2")
+        second = shop.run("smartcardhsm.restore", "1-2", answers=answers)
+        assert second.verdict == "repaired", second.ended
+        assert set(of(shop, "1-2").applet.keys) == {1, 2}
+
+
 @pytest.mark.parametrize("step", [step.id for step in FAMILY.flow("restore").plan])
 def test_a_stop_in_any_step_of_a_restore_leaves_nothing_that_the_next_run_does_not_mend(
     tmp_path, step

@@ -100,6 +100,20 @@ def test_the_real_backup_comes_back_and_signs_for_its_public_key(tmp_path, name)
         assert of(shop).applet.domains[0].check_value.hex() == KCV
 
 
+def test_the_folder_of_a_backup_run_is_restored_as_it_lies(tmp_path):
+    """Its passport lies there, too, and what somebody noted; neither is taken for a key."""
+    with workshop(tmp_path, bench(card(setup=with_ec), card("DENK0109002"))) as shop:
+        run = shop.run("smartcardhsm.backup", answers={"pin": USER}).run
+        folder = shop.state.artefacts(run)
+        (folder / "note.txt").write_text("for the bank")
+        answers = {"backup": str(folder), "pin": USER}
+        view = shop.run(RESTORE, "1-2", answers=answers)
+
+        assert (folder / "device-passport.json").exists()
+        assert view.verdict == "repaired", view.ended
+        assert keys_of(shop, "1-2") == {1}
+
+
 def test_a_restore_that_is_run_again_finds_its_keys_and_writes_nothing(tmp_path):
     with workshop(tmp_path, bench(card(setup=with_ec), card("DENK0109002"))) as shop:
         files = backed_up(shop, tmp_path / "backup")

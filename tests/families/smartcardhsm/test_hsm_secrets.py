@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from console import toil
 from console.families.smartcardhsm.dkek import Dkek
 from console.families.smartcardhsm.simulator import SHARE
 from tests.families.smartcardhsm.sticks import (
@@ -24,6 +31,7 @@ from tests.families.smartcardhsm.test_hsm_restore import waiting
 from tests.harness import Workshop, workshop
 
 __all__ = ["quick"]
+WRITES = os.O_WRONLY | os.O_RDWR
 PASSWORD = "kanarienvogel-4711"
 PART = (
     "Prime ed:55:c5:dd:60:e2:68:1b; Share 1 value 19:63:40:ce:f3:91:70:75; "
@@ -52,8 +60,45 @@ def leaks(root, told: str, secrets: dict[str, bytes], brought: set) -> list[tupl
     ]
 
 
+class Watch:
+    """Every process that is started here, as the kernel shows it to others; every file written."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.processes: list[str] = []
+        self.files: set[Path] = set()
+        self._popen = subprocess.Popen
+
+    def hear(self, event: str, given: tuple[Any, ...]) -> None:
+        if self.on and event == "open" and isinstance(given[0], str) and given[2] & WRITES:
+            self.files.add(Path(given[0]))
+
+    def start(self, *given: Any, **options: Any) -> subprocess.Popen[str]:
+        """As Popen; the child waits for its order in the pipe while it is looked at."""
+        made = self._popen(*given, **options)
+        place = Path(f"/proc/{made.pid}")
+        while not (place / "cmdline").read_bytes() and made.poll() is None:
+            os.sched_yield()  # it is becoming that program
+        self.processes.append(
+            (place / "cmdline").read_bytes().decode("latin-1")
+            + (place / "environ").read_bytes().decode("latin-1")
+        )
+        return made
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    """An audit hook cannot be taken away: afterwards it hears nothing."""
+    made = Watch()
+    sys.addaudithook(made.hear)
+    monkeypatch.setattr(toil.subprocess, "Popen", made.start)
+    made.on = True
+    yield made
+    made.on = False
+
+
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_secret_of_a_whole_repair_is_anywhere(tmp_path, quick, capfd, fails):
+def test_no_secret_of_a_whole_repair_is_anywhere(tmp_path, quick, capfd, watch, fails):
     """Backup, reset, shares, restore, a new key, unblock: done, or refused by wrong secrets."""
     told: list[str] = []
     scenario = bench(card(setup=with_ec), card("DENK0109002", setup=waiting(1)))
@@ -111,7 +156,18 @@ def test_no_secret_of_a_whole_repair_is_anywhere(tmp_path, quick, capfd, fails):
         "MAC key": Dkek(SHARE).mac_key,
     }
 
+    watch.on = False
+    said += "".join(watch.processes)
+    strays = [
+        path for path in watch.files if path.is_file() and tmp_path.parent not in path.parents
+    ]
+
+    assert any("console.toil" in process for process in watch.processes), watch.processes
+    assert any(path.name == "journal.jsonl" for path in watch.files), watch.files
     assert leaks(tmp_path, said, secrets, {share}) == []
+    written = [path.read_bytes() for path in strays]
+    spelled = [each for secret in secrets.values() for each in spellings(secret)]
+    assert not any(each in data for data in written for each in spelled), strays
 
 
 def test_the_canary_would_be_found(tmp_path):
