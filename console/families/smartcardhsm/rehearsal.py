@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from console.errors import GateClosed
+from console.errors import GateClosed, Unanswered
 from console.events import Device
 from console.families.smartcardhsm import contents, proof
 from console.families.smartcardhsm.approach import PIN_LENGTH, Unit, identify, unlock
@@ -81,14 +81,23 @@ def may_be_wiped(rehearsed: Rehearsed, typed: str | None = None) -> bool:
 
 
 def must_be_given_up(guide: Guide, unit: Unit, rehearsed: Rehearsed) -> None:
-    """Have the sentence typed where it is needed. Raises GateClosed, Unanswered."""
+    """Have the sentence typed where it is needed. Raises GateClosed.
+
+    A script that does not bring it has written down the last four of this very device as its
+    consent, and is told in the verdict what that may have cost.
+    """
     if may_be_wiped(rehearsed):
         return
     text = (
         f"{unit.name}: {rehearsed.sentence} Never wipe a source before its restore is proven. "
         f'S stops; to give them up for ever, type "{SENTENCE}".'
     )
-    if not may_be_wiped(rehearsed, guide.ask(UNPROVEN, text, SENTENCE)):
+    try:
+        typed = guide.ask(UNPROVEN, text, SENTENCE)
+    except Unanswered:
+        guide.warn("Nobody was there to give up keys that are proven nowhere else.")
+        return
+    if not may_be_wiped(rehearsed, typed):
         raise GateClosed(
             rehearsed.sentence, "Nothing was sent. Restore onto a second device first."
         )

@@ -190,7 +190,7 @@ def test_a_source_is_wiped_only_when_proven_or_given_up(rehearsed, typed, may):
 @pytest.mark.parametrize("second", ["", "1-2"])
 @pytest.mark.parametrize(
     ("typed", "ended"),
-    [(None, "unfinished"), ("yes", "refused"), ("9001", "refused")],
+    [("yes", "refused"), ("9001", "refused")],
 )
 def test_keys_that_nobody_gave_up_are_never_wiped(tmp_path, second, typed, ended):
     """Neither --yes nor the consent to the reset stands for the sentence, proven in part or not."""
@@ -199,13 +199,21 @@ def test_keys_that_nobody_gave_up_are_never_wiped(tmp_path, second, typed, ended
         answers = wishes(
             second=second, second_pin=USER, confirm_second="9002", confirm_reset="9001"
         )
-        if typed is not None:
-            answers["confirm_unproven"] = typed
+        answers["confirm_unproven"] = typed
         view = shop.run(RESET, attended=False, yes=True, answers=answers)
 
         assert view.verdict == ended, view.ended
         assert sent(shop, INITIALIZE) == []
         assert kept(shop, "1-1") == before
+
+
+def test_a_script_that_types_the_last_four_has_consented_and_is_warned(tmp_path):
+    """It cannot be asked; what it may have cost stands in the verdict."""
+    with workshop(tmp_path, bench(card(setup=with_ec))) as shop:
+        view = shop.run(RESET, attended=False, answers=wishes(confirm_reset="9001"))
+
+        assert view.verdict == "repaired", view.ended
+        assert any("proven nowhere else" in words for words in view.ended.warnings)
 
 
 def test_a_device_without_keys_is_initialised_without_a_second_one(tmp_path):
