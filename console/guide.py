@@ -82,7 +82,7 @@ class Guide:
 
     @property
     def present(self) -> tuple[Device, ...]:
-        """Every device on the bench now that no other run works on."""
+        """Every device on the bench that no other run works on."""
         return self._host.present()
 
     @property
@@ -93,8 +93,7 @@ class Guide:
     @property
     def job(self) -> str:
         """The work order that the run belongs to; "" if none."""
-        given = self._host.given("job")
-        return given.answer if given else ""
+        return (self._host.given("job") or Reply("job", "")).answer
 
     def seconds(self) -> float:
         """Seconds from any beginning, to measure how long something takes."""

@@ -45,7 +45,10 @@ INSIDE = (
     "mount -t tmpfs none /run && mkdir /run/pcscd && mount --bind {folder} /run/pcscd && "
     "exec {python} {script} {folder}"
 )
-CONFIGURATION = """FRIENDLYNAME "Virtual PCD"
+TAG = os.environ.get("REPLUG_PCSC_TAG") or str(os.getpid())
+"""In the reader's name, by which it is locked on the whole machine: tests run side by side."""
+READER = f"Virtual PCD {TAG} 00 00"
+CONFIGURATION = """FRIENDLYNAME "Virtual PCD {tag}"
 DEVICENAME /dev/null:{port:#x}
 LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so
 CHANNELID {port:#x}
@@ -70,7 +73,7 @@ class Stack:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "REPLUG_PCSC_TAG": TAG},
         )
 
     def do(self, *words: object) -> Any:
@@ -209,7 +212,7 @@ class Inner:
             slot.sent.clear()
         conf = self._folder / "conf"
         conf.mkdir(exist_ok=True)
-        (conf / "vpcd").write_text(CONFIGURATION.format(port=PORT))
+        (conf / "vpcd").write_text(CONFIGURATION.format(port=PORT, tag=TAG))
         command = ["pcscd", "--foreground", "--config", str(conf)]
         with (self._folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log)

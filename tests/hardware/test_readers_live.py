@@ -27,7 +27,7 @@ from console.journal import replay
 from console.run import Request
 from console.state import State
 from console.views import RunView
-from tests.hardware.stack import ATR, LEAVE, OTHER_ATR, Stack
+from tests.hardware.stack import ATR, LEAVE, OTHER_ATR, READER, Stack
 
 LIMIT = 20.0
 VERIFY = bytes.fromhex("00200081063132333435") + b"6"
@@ -171,7 +171,7 @@ import sys
 from smartcard import scard
 _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
 mode = getattr(scard, sys.argv[1])
-code, card, _ = scard.SCardConnect(context, "Virtual PCD 00 00", mode, 3)
+code, card, _ = scard.SCardConnect(context, sys.argv[2], mode, 3)
 print(code, flush=True)
 if sys.stdin.readline() == "reset\\n":
     scard.SCardReconnect(card, mode, 3, scard.SCARD_RESET_CARD)
@@ -186,7 +186,7 @@ def somebody():
     started = []
 
     def start(mode: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", HOLD, mode]
+        command = [sys.executable, "-c", HOLD, mode, READER]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(command, **pipes))
         assert started[-1].stdout.readline() == "0\n"
@@ -204,7 +204,7 @@ def test_a_card_that_another_program_holds_is_refused_with_its_name(inserted, so
     with pytest.raises(NotPermitted, match=f"process {held.pid}") as refused:
         inserted.open()
 
-    assert refused.value.sentence.startswith("Another program holds the card in Virtual PCD 00 00.")
+    assert refused.value.sentence.startswith(f"Another program holds the card in {READER}.")
 
 
 def test_a_card_that_somebody_shares_can_be_shared_but_not_had_alone(inserted, somebody):
@@ -368,7 +368,7 @@ def sentences(view: RunView) -> list[str]:
 def test_a_run_waits_for_a_card_that_is_taken_out_and_put_in_again(waiting):
     """The reader stays all the time; afterwards the card's own wire is opened."""
     waiting.do("remove", 0)
-    waiting.until(lambda view: "The card left Virtual PCD 00 00." in sentences(view))
+    waiting.until(lambda view: f"The card left {READER}." in sentences(view))
     assert waiting.view.ended is None
 
     waiting.do("insert", 0, ATR)
@@ -376,7 +376,7 @@ def test_a_run_waits_for_a_card_that_is_taken_out_and_put_in_again(waiting):
 
     assert view.verdict == "repaired"
     assert sentences(view)[-1] == (
-        "Taken: a card with the same answer to reset is in Virtual PCD 00 00 again."
+        f"Taken: a card with the same answer to reset is in {READER} again."
     )
 
 

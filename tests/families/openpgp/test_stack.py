@@ -17,7 +17,7 @@ from console.history import view_of
 from console.run import Request
 from console.state import State
 from tests.families.openpgp.bench import ADMIN, BLOCKED, SERIAL
-from tests.hardware.stack import FOLDER, Stack
+from tests.hardware.stack import FOLDER, READER, Stack
 
 os.environ["PCSCLITE_CSOCK_NAME"] = str(FOLDER / "pcscd.comm")
 CARD = "tests.families.openpgp.cards:in_slot"
@@ -159,7 +159,7 @@ def test_a_card_that_scdaemon_holds_is_refused_with_its_name(behind):
     view = shop.run("check")
 
     assert (refused.verdict, refused.ended.damage) == ("refused", "nothing written")
-    assert "Another program holds the card in Virtual PCD 00 00." in refused.ended.sentence
+    assert f"Another program holds the card in {READER}." in refused.ended.sentence
     assert "scdaemon" in refused.ended.sentence.lower()
     assert "gpgconf --kill scdaemon" in refused.ended.advice
     assert (after, view.verdict) == (before, "no fault found")
@@ -179,7 +179,7 @@ def test_a_card_pulled_while_it_makes_a_key_is_said_and_its_slot_is_as_it_was(be
     shop.on_wait = lambda: None
 
     assert view.verdict == "unfinished", view.ended
-    assert "was taken out of Virtual PCD 00 00" in view.ended.sentence
+    assert f"was taken out of {READER}" in view.ended.sentence
     assert shop.memory()["keys"][0] is None
 
 
