@@ -119,8 +119,10 @@ class Answer(Horizontal):
             field.remove()
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        if not event.input.password:
+            return  # what is no secret may be worth something to the page with each letter
         event.stop()
-        if event.input is self.field and event.input.password:
+        if event.input is self.field:
             self._show("#typed", counted(len(event.value), self._hint))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
