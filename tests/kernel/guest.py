@@ -24,7 +24,9 @@ from openpgp_checks import OPENPGP_CHECKS
 from table import Table
 from wire_checks import WIRE_CHECKS
 
-CHECKS = BUS_CHECKS + CORE_CHECKS + WIRE_CHECKS + OPENPGP_CHECKS + NK3_CHECKS + HSM_CHECKS
+CHECKS = BUS_CHECKS + CORE_CHECKS + WIRE_CHECKS + OPENPGP_CHECKS
+BY_WORD = NK3_CHECKS + HSM_CHECKS
+"""Only where a word names them: they want the port in which the OpenPGP checks leave their card."""
 
 
 def name_of(check) -> str:
@@ -33,7 +35,8 @@ def name_of(check) -> str:
 
 def chosen(word: str):
     words = word.split(",")
-    return (CHECKS[0], *(c for c in CHECKS[1:] if any(each in name_of(c) for each in words)))
+    rest = CHECKS[1:] + (BY_WORD if word else ())
+    return (CHECKS[0], *(c for c in rest if any(each in name_of(c) for each in words)))
 
 
 def perform(check, table: Table) -> dict[str, object]:
