@@ -85,6 +85,7 @@ def read(data: bytes) -> Release:
             names = set(archive.namelist())
             if SUMS in names:
                 return _release(archive)
+    # zipfile's own words for: no zip, cut off, encrypted, packed in a way that it does not know
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError):
         raise _bad("it is neither a release container, an .sb2 file nor an nRF52 package") from None
     image = _nrf52(data, "", "")

@@ -75,16 +75,16 @@ class _Abroad:
     """What a key on a card cannot do: show itself."""
 
     def private_bytes(self, *_: Any) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError  # the library asks none of this for a request
 
     def private_numbers(self) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError  # the library asks none of this for a request
 
     def __copy__(self) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError  # the library asks none of this for a request
 
     def __deepcopy__(self, _: Any) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError  # the library asks none of this for a request
 
 
 class _CardRsa(_Abroad, rsa.RSAPrivateKey):
@@ -101,7 +101,7 @@ class _CardRsa(_Abroad, rsa.RSAPrivateKey):
         return self._key
 
     def decrypt(self, *_: Any) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError  # the library asks none of this for a request
 
     def sign(self, data: Any, *_: Any) -> bytes:
         return self._sign(bytes(data))
@@ -125,7 +125,7 @@ class _CardEc(_Abroad, ec.EllipticCurvePrivateKey):
         return self._key
 
     def exchange(self, *_: Any) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError  # the library asks none of this for a request
 
     def sign(self, data: Any, *_: Any) -> bytes:
         return self._sign(bytes(data))
