@@ -24,14 +24,14 @@ from console.families.smartcardhsm.simulator_rows import HSM_3_4, INSTANT
 from console.protocols import tlv
 from tests.families.smartcardhsm.simulated import Bench
 
-PORT, NUMBER = "1-5", 4
+PORT, NUMBER, BUSID = "1-8", 7, "7-9"
 SERIAL = "DENK0109001"
 DESCRIPTION = bytes.fromhex("00d7c401")
 """UPDATE BINARY of the description of key 1."""
 
 
 class Stick:
-    """The stick in port 1-5; made when first used."""
+    """The stick in port 1-8; made when first used."""
 
     made: Stick | None = None
 
@@ -41,14 +41,14 @@ class Stick:
         power = usbip.Power()
         self.card = initialised(HsmCard(HSM_3_4, SERIAL, pace=INSTANT))
         stick = HsmStick(power.pause, self.card)
-        self.export = table.server.export("7-5", stick, usbip.FULL, power=power)
+        self.export = table.server.export(BUSID, stick, usbip.FULL, power=power)
 
     @classmethod
     def plugged(cls, table: Table) -> Stick:
         """The stick in its port, its card known to pcscd."""
         cls.made = cls.made or cls(table)
         if cls.made.export.connection is None:
-            socket_board.plug(table.server, "7-5", NUMBER)
+            socket_board.plug(table.server, BUSID, NUMBER)
 
         def has_card(seen) -> bool:
             device = seen.at(PORT)

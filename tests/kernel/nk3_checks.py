@@ -121,12 +121,12 @@ class Key:
 
 
 def lpc55(table: Table) -> Key:
-    return _key(table, "lpc55", 4, NK3A_NFC)
+    return _key(table, "lpc55", 5, NK3A_NFC)
 
 
 def nrf52(table: Table) -> Key:
     x, y = made.point()
-    return _key(table, "nrf52", 5, replace(NK3A_MINI, signer=f"{x:064x}{y:064x}"))
+    return _key(table, "nrf52", 6, replace(NK3A_MINI, signer=f"{x:064x}{y:064x}"))
 
 
 def _key(table: Table, name: str, socket: int, who: Personality) -> Key:
