@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -52,6 +52,7 @@ from console.hardware.changes import changes
 from console.history import close_interrupted, predecessor
 from console.host import Reply
 from console.journal import Journal
+from console.owner import Owner, OwnerGone
 from console.ports import PORT
 from console.run import Request, Run, check_answers
 from console.state import State, give_back, set_aside, storing
@@ -85,9 +86,8 @@ class Bench:
         self.bus = bus
         self.clock = clock
         self.families = families
-        self._inbox: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._looks: queue.Queue[threading.Event | None] = queue.Queue()
-        self._owner: threading.Thread | None = None
+        self._owner = Owner()
         self._devices: tuple[Device, ...] = ()
         self._gone: dict[str, Device] = {}
         self._live: dict[str, Live] = {}
@@ -109,7 +109,6 @@ class Bench:
             self.desk.open()
         except RecordError as error:
             self.log(BusChanged("ports", f"{error.sentence} {error.advice}"))
-        self._owner = threading.Thread(target=self._own, name="owner", daemon=True)
         self._owner.start()
         threading.Thread(target=self._look, name="eyes", daemon=True).start()
         self.bus.watch(lambda _devices, _trouble: self._looks.put(None))
@@ -120,7 +119,7 @@ class Bench:
         self.bus.close()
         self._looks.put(_LAST_LOOK)
         self.do(lambda: self._close_day(reason))
-        self._inbox.put(None)
+        self._owner.let_go()
 
     def _close_day(self, reason: str) -> None:
         self.log(BenchStopped(reason))
@@ -129,15 +128,7 @@ class Bench:
 
     def do(self, work: Callable[[], T]) -> T:
         """Have the owner thread do it, and wait for what comes of it."""
-        if threading.current_thread() is self._owner:
-            return work()
-        future: Future[T] = Future()
-        self._inbox.put(lambda: _settle(future, work))
-        return future.result()
-
-    def _own(self) -> None:
-        while (work := self._inbox.get()) is not None:
-            work()
+        return self._owner.do(work)
 
     # --- journals (owner thread) ---------------------------------------------------------
 
@@ -216,7 +207,7 @@ class Bench:
     def tell_progress(self, run: str, what: str, done: int, total: int) -> None:
         """Pass on progress without waiting for anybody."""
         message = {"progress": run, "what": what, "done": done, "total": total}
-        self._inbox.put(lambda: self._tell(message))
+        self._owner.soon(lambda: self._tell(message))
 
     def _tell(self, message: dict[str, Any]) -> None:
         for listener in tuple(self._listeners):
@@ -283,16 +274,20 @@ class Bench:
 
     def _look(self) -> None:
         """The eyes: one thread scans, so that an older look can never settle after a newer one."""
-        while (wanted := self._looks.get()) is not _LAST_LOOK:
-            try:
-                devices = self.bus.scan()
-                troubles = {"usb": self.bus.state(), "pcsc": self.bus.card_state()}
-            except ConsoleError as error:
-                # What was seen last may still be there; only the bus does not say so.
-                devices, troubles = self._devices, {"usb": error.sentence}
-            self.do(partial(self._settle_devices, devices, troubles))
-            if wanted is not None:
-                wanted.set()
+        with suppress(OwnerGone):
+            while (wanted := self._looks.get()) is not _LAST_LOOK:
+                self._look_once(wanted)
+
+    def _look_once(self, wanted: threading.Event | None) -> None:
+        try:
+            devices = self.bus.scan()
+            troubles = {"usb": self.bus.state(), "pcsc": self.bus.card_state()}
+        except ConsoleError as error:
+            # What was seen last may still be there; only the bus does not say so.
+            devices, troubles = self._devices, {"usb": error.sentence}
+        self.do(partial(self._settle_devices, devices, troubles))
+        if wanted is not None:
+            wanted.set()
 
     def _settle_devices(self, devices: tuple[Device, ...], troubles: Mapping[str, str]) -> None:
         found = changes(self._devices, devices)
@@ -489,10 +484,3 @@ class Bench:
         give_back(self.state.reserve(run))
         for answer in live.run.request.answers.values():
             self.state.drop_spooled(answer)
-
-
-def _settle(future: Future[T], work: Callable[[], T]) -> None:
-    try:
-        future.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
-        future.set_exception(error)

@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +36,7 @@ from console.hardware.kernel import KernelLog
 from console.hardware.lines import ControlLine, Line
 from console.history import first_backups, last_kept, passed, predecessor, recorded, same_unit
 from console.host import Recorded, Reply, Signal
+from console.owner import OwnerGone
 from console.state import State, write_private
 from console.toil import Progress, Toil, performed
 from console.trace import Trace
@@ -148,17 +150,25 @@ class Run:
 
     def start(self) -> None:
         # A daemon: a device that keeps its thread waiting never delays the bench's exit.
-        threading.Thread(target=self._perform, name=f"run-{self.run}", daemon=True).start()
+        threading.Thread(target=self._live, name=f"run-{self.run}", daemon=True).start()
 
-    def _perform(self) -> None:
+    def _live(self) -> None:
+        with suppress(OwnerGone):
+            try:
+                ended = self._perform()
+            finally:
+                self._trace.close()
+            self._owner.ended(self.run, ended)
+
+    def _perform(self) -> RunEnded:
         guide = Guide(self.flow, self)
         try:
-            ended = perform(self.flow, guide)
+            return perform(self.flow, guide)
         except Exception as error:  # noqa: BLE001 - our own mistake must still end the run in words
             # The message could quote what a device or a person gave us: only the places.
             traceback.print_tb(error.__traceback__, file=sys.stderr)
             print(type(error).__name__, file=sys.stderr, flush=True)  # noqa: T201 - the bench's log
-            ended = RunEnded(
+            return RunEnded(
                 Verdict.UNFINISHED.value,
                 Reason.FAILED.value,
                 "Replug itself made a mistake in this step and stopped.",
@@ -166,8 +176,6 @@ class Run:
                 warnings=guide.warnings,
                 damage=guide.damage.value,
             )
-        self._trace.close()
-        self._owner.ended(self.run, ended)
 
     # --- from the bench ------------------------------------------------------------------
 

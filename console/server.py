@@ -27,6 +27,7 @@ from console.clock import Clock, MachineClock
 from console.errors import BadUsage, BenchError, ConsoleError, GateClosed
 from console.families import found
 from console.hardware.bus import Bus
+from console.owner import OwnerGone
 from console.run import Request
 from console.state import State, storing
 from console.views import device_view
@@ -210,6 +211,8 @@ class Server:
         try:
             if not self._leaving:
                 Connection(wire, self).serve()
+        except OwnerGone:
+            pass  # the closed connection tells it
         finally:
             wire.close()
             with self._count:

@@ -44,7 +44,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("console.families",),
     ("console.generic", "console.ladder", "console.rungs"),
-    ("console.cards", "console.run", "console.desk", "console.bench", "console.practice"),
+    (
+        *("console.cards", "console.run", "console.desk", "console.owner", "console.bench"),
+        "console.practice",
+    ),
     ("console.again",),
     ("console.server", "console.link", "console.following", "console.cli", "console.commands"),
     ("screens",),
@@ -72,6 +75,7 @@ NEVER: dict[str, tuple[str, ...]] = {
     "console.practice": ("console.bench", "console.run", "console.cards"),
     "console.bench": ("console.practice",),
     "console.run": ("console.practice", "console.bench"),
+    "console.owner": ("console",),
     "console.cards": ("console.practice", "console.bench", "console.run"),
     "screens": (
         *("console.families", "console.hardware", "console.protocols", "console.flow"),
@@ -135,6 +139,7 @@ OWN_EXCEPTIONS = {
     ): "a status word on the wire; the client gives it words",
     ("console.hardware.pcsc", "Failed"): "a code of PC/SC; a line or the readers give it words",
     ("console.families.openpgp.simulator_words", "Denied"): "a status word on the wire",
+    ("console.owner", "OwnerGone"): "the bench has ended; it ends the thread that asked",
     ("console.practice.client", "NotRunning"): "a plain no, caught by the practice bus",
 }
 """Exceptions that carry no sentence and reach no person."""

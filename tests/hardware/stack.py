@@ -27,6 +27,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from smartcard import scard
+
 from console.hardware.simulated_card import SimulatedCard, exchange
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +56,11 @@ LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so
 CHANNELID {port:#x}
 """
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+
+
+def address(folder: Path) -> str:
+    """Where the daemon of that folder listens, as libpcsclite wants it in its variable."""
+    return str(folder / "pcscd.comm")
 
 
 class Stack:
@@ -117,21 +124,21 @@ class Agreeing:
 class VirtualSlot:
     """One slot of the virtual reader: what vpcd sends is 16 bits of length, then an order."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, number: int) -> None:
+        self.port = PORT + number
+        self.reader = f"Virtual PCD {TAG} 00 {number:02x}"
         self.sent: list[str] = []
         self.card: SimulatedCard | None = None
         self._wire: socket.socket | None = None
-        self._known = threading.Event()
 
     def insert(self, card: SimulatedCard) -> None:
-        """Returns when the daemon has given it power and read its ATR."""
+        """Returns when the daemon tells its clients that there is such a card."""
         self.remove()
+        _until_shown(self.reader, b"")
         self.card = card
-        self._known.clear()
         self._wire = _until(lambda: socket.create_connection(("127.0.0.1", self.port)))
         threading.Thread(target=self._talk, args=(self._wire, card), daemon=True).start()
-        self._known.wait(20)
+        _until_shown(self.reader, card.atr)
 
     def remove(self) -> None:
         if self._wire is not None:
@@ -140,17 +147,12 @@ class VirtualSlot:
         self._wire = None
 
     def _talk(self, wire: socket.socket, card: SimulatedCard) -> None:
-        powered = False
         try:
             while True:
                 (size,) = struct.unpack(">H", _take(wire, 2))
-                message = _take(wire, size)
-                answer = self._answer(wire, card, message)
+                answer = self._answer(wire, card, _take(wire, size))
                 if answer:
                     wire.sendall(struct.pack(">H", len(answer)) + answer)
-                powered = powered or message[0] == POWER_ON
-                if powered and message == bytes((ASK_ATR,)):
-                    self._known.set()
         except OSError:
             card.reset()
             with suppress(OSError):
@@ -197,12 +199,27 @@ def _until(act):
             time.sleep(0.02)
 
 
+def _until_shown(reader: str, atr: bytes) -> None:
+    """Wait until the daemon says that this is in the reader (b"": nothing is)."""
+    last = time.monotonic() + 20
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    state, shown = scard.SCARD_STATE_UNAWARE, None
+    try:
+        while shown != atr and time.monotonic() < last:
+            _, found = scard.SCardGetStatusChange(context, 1000, [(reader, state)])
+            for _, state, told in found:
+                shown = bytes(told) if state & scard.SCARD_STATE_PRESENT else b""
+    finally:
+        scard.SCardReleaseContext(context)
+
+
 class Inner:
     """The inner end."""
 
     def __init__(self, folder: Path) -> None:
+        os.environ["PCSCLITE_CSOCK_NAME"] = address(folder)
         self._folder = folder
-        self._slots = (VirtualSlot(PORT), VirtualSlot(PORT + 1))
+        self._slots = (VirtualSlot(0), VirtualSlot(1))
         self._home = folder / "home"
         self._daemon: subprocess.Popen[bytes] | None = None
         _loopback_up()
@@ -266,8 +283,6 @@ class Inner:
         """A program of others, in a home of its own; `given` is its standard input."""
         self._make_home()
         environment = {**os.environ, "HOME": str(self._home), "LC_ALL": "C.UTF-8"}
-        # Another stack of the same tests may have named its own socket.
-        environment.pop("PCSCLITE_CSOCK_NAME", None)
         environment.pop("GNUPGHOME", None)
         done = subprocess.run(
             words,

@@ -24,9 +24,7 @@ from openpgp_checks import OPENPGP_CHECKS
 from table import Table
 from wire_checks import WIRE_CHECKS
 
-CHECKS = BUS_CHECKS + CORE_CHECKS + WIRE_CHECKS + OPENPGP_CHECKS
-BY_WORD = NK3_CHECKS + HSM_CHECKS
-"""Only where a word names them: they want the port in which the OpenPGP checks leave their card."""
+CHECKS = BUS_CHECKS + CORE_CHECKS + WIRE_CHECKS + OPENPGP_CHECKS + NK3_CHECKS + HSM_CHECKS
 
 
 def name_of(check) -> str:
@@ -35,8 +33,7 @@ def name_of(check) -> str:
 
 def chosen(word: str):
     words = word.split(",")
-    rest = CHECKS[1:] + (BY_WORD if word else ())
-    return (CHECKS[0], *(c for c in rest if any(each in name_of(c) for each in words)))
+    return (CHECKS[0], *(c for c in CHECKS[1:] if any(each in name_of(c) for each in words)))
 
 
 def perform(check, table: Table) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -19,7 +18,6 @@ from console.state import State
 from tests.families.openpgp.bench import ADMIN, BLOCKED, SERIAL
 from tests.hardware.stack import FOLDER, READER, Stack
 
-os.environ["PCSCLITE_CSOCK_NAME"] = str(FOLDER / "pcscd.comm")
 CARD = "tests.families.openpgp.cards:in_slot"
 PINS = {"pin": "123456", "admin_pin": "12345678"}
 SIGN = PINS | {"slots": "sign", "algorithm": "nistp256"}
@@ -80,31 +78,28 @@ class Behind:
         return self.stack.do("frozen", 0)["memory"]
 
 
-@pytest.fixture(scope="module")
-def stack():
-    """A stack of the module's own, where the address that this process knows leads to."""
-    made = Stack()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def behind(stack, tmp_path):
+def behind(machine, tmp_path):
     """Starts the daemon, puts a card of a row in, and opens a bench that sees it."""
     opened = []
 
     def start(row: str, *past: str, seconds: float = 0.0) -> Behind:
-        stack.do("start")
-        stack.do("insert", 0, CARD, row, SERIAL, seconds, *past)
+        machine.do("start")
+        machine.do("insert", 0, CARD, row, SERIAL, seconds, *past)
         state = State(tmp_path / "state")
         state.prepare()
-        opened.append(Behind(stack, state))
+        opened.append(Behind(machine, state))
         return opened[-1]
 
     yield start
     for each in opened:
         each.leave()
-    stack.do("end")
+    machine.do("end")
+    # Whoever still waited for the card gives the reader back before another test asks for it.
+    for thread in threading.enumerate():
+        if thread.name.startswith("run-"):
+            thread.join(LIMIT)
+            assert not thread.is_alive(), "a run outlived its bench"
 
 
 def test_a_card_is_checked_through_pcsc(behind):
