@@ -9,6 +9,7 @@ The rule: no other file defines an exception that reaches a person, and no error
     |   |-- Garbled                 it answered something its protocol does not know
     |   |-- Refused                 it said no (.code for support)
     |   `-- NotPermitted            this user may not open it, or somebody else holds it
+    |       `-- NoLine              its driver has made no such line, or not yet
     |-- BeyondRepair                the device itself has proven it (.proof)              1
     |-- Stopped                     the technician stopped the run                      130
     |-- BadUsage                    a command or an answer that cannot be meant           2
@@ -72,6 +73,10 @@ class Refused(DeviceError):
 class NotPermitted(DeviceError):
     exit_code = 5
     advice_by_default = "A udev rule for this device is missing, or another program holds it."
+
+
+class NoLine(NotPermitted):
+    advice_by_default = "If it just came: wait a moment. Its driver may be missing."
 
 
 class BeyondRepair(ConsoleError):

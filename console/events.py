@@ -27,6 +27,7 @@ class Damage(StrEnum):
     """What is lost if the device is pulled right now (or was, when the run died)."""
 
     NOTHING = "nothing written"
+    WRITTEN = "what was written is there"
     HALF = "contents gone, bootloader alive"
     CARD = "keys may be gone, card alive"
     DEAD = "does not enumerate"

@@ -45,21 +45,15 @@ from console.hardware.lines import (
     CardLine,
     ControlLine,
     HidLine,
-    Line,
     SerialLine,
-    Stoppable,
-    Traced,
-    Wrapped,
 )
 from console.host import Host, Recorded, Reply
+from console.opening import Opening
 from console.reconnect import Acts as Acts
 from console.reconnect import Reconnect as Reconnect
 from console.toil import Toil
 
 T = TypeVar("T")
-
-SETTLE = 10.0
-"""Seconds for which opening is retried after a node appears: permissions arrive late."""
 
 
 class Guide:
@@ -71,6 +65,7 @@ class Guide:
         self._step: Step | None = None
         self._unique = ""
         self._tidying = False
+        self._opening = Opening(host, self._stop_line, self.safe_point, self.busy)
         self.committed = False
         self.warnings: tuple[str, ...] = ()
 
@@ -337,19 +332,19 @@ class Guide:
     @contextmanager
     def control(self) -> Iterator[ControlLine]:
         """The device's control line, traced and stoppable; closed on leaving."""
-        with self._line(lambda: self._host.open_control(self._host.device)) as line:
+        with self._opening.line(lambda: self._host.open_control(self._host.device)) as line:
             yield line
 
     @contextmanager
     def hid(self, path: str = "") -> Iterator[HidLine]:
         """The device's HID line, or that of its node at `path`, as control()."""
-        with self._line(lambda: self._host.open(self._host.device, "hid", path)) as line:
+        with self._opening.line(lambda: self._host.open(self._host.device, "hid", path)) as line:
             yield line
 
     @contextmanager
     def serial(self, path: str = "") -> Iterator[SerialLine]:
         """The device's serial line, or that of its node at `path`, as control()."""
-        with self._line(lambda: self._host.open(self._host.device, "serial", path)) as line:
+        with self._opening.line(lambda: self._host.open(self._host.device, "serial", path)) as line:
             yield line
 
     @contextmanager
@@ -358,7 +353,7 @@ class Guide:
 
         On leaving, the card is locked again.
         """
-        with self._line(
+        with self._opening.line(
             lambda: self._host.open(self._host.device, "card", reader), locks=True
         ) as line:
             yield line
@@ -376,38 +371,13 @@ class Guide:
         Who it is has to be confirmed by itself.
         """
         self._host.hold(device)
-        with self._line(lambda: self._host.open(device, "card"), locks=True) as line:
+        with self._opening.line(lambda: self._host.open(device, "card"), locks=True) as line:
             yield line
-
-    @contextmanager
-    def _line(self, open_it: Callable[[], Line], locks: bool = False) -> Iterator[Stoppable]:
-        line = self._open_patiently(open_it)
-        try:
-            traced = Traced(line, self._host.trace, self._host.clock.monotonic)
-            yield Stoppable(traced, self._stop_line)
-        finally:
-            if locks:
-                # A PIN that was given here would stay given for whatever program comes next.
-                with suppress(ConsoleError):
-                    Wrapped(line).reset()
-            line.close()
 
     def _stop_line(self) -> bool:
         if self._tidying or self._in_one_way_stretch():
             return False
         return self._host.stop_asked()
-
-    def _open_patiently(self, open_it: Callable[[], Line]) -> Line:
-        clock = self._host.clock
-        until = clock.monotonic() + SETTLE
-        while True:
-            try:
-                return open_it()
-            except NotPermitted:
-                if clock.monotonic() >= until:
-                    raise
-            self.safe_point()
-            clock.pause(0.25)
 
     # --- reconnects ----------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("console.hardware", "console.flow", "console.host", "console.guide"),
         "console.reconnect",
+        "console.opening",
         "console.arrivals",
         "console.protocols",
     ),

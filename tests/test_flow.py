@@ -12,6 +12,7 @@ import pytest
 from console.errors import (
     BeyondRepair,
     GateClosed,
+    NoLine,
     NotPermitted,
     Refused,
     Silent,
@@ -37,8 +38,9 @@ from console.events import (
     Warned,
 )
 from console.flow import RETRY, Flow, Kind, Outcome, Question, Step, perform
-from console.guide import SETTLE, Guide
+from console.guide import Guide
 from console.host import Reply, Signal
+from console.opening import DRIVER, SETTLE
 from tests.harness import VirtualClock
 
 LOOK = Step("look", "Look")
@@ -86,6 +88,7 @@ class Desk:
         self.looks = 0
         self.agenda: list[tuple[float, Callable[[], None]]] = []
         self.closed_until = 0.0
+        self.no_line_until = 0.0
         self.first: tuple[ArtefactKept, bytes] | None = None
         self.stopping = False
         self._given = {name: Reply(name, text, "answers") for name, text in (given or {}).items()}
@@ -154,6 +157,8 @@ class Desk:
         self.device = device
 
     def open_control(self, device):
+        if self.clock.monotonic() < self.no_line_until:
+            raise NoLine("It offers no line.")
         if self.clock.monotonic() < self.closed_until:
             raise NotPermitted("This user may not open it.")
         self.lines.append(Line())
@@ -606,6 +611,31 @@ def test_a_node_that_stays_closed_is_said_after_ten_seconds():
 
     assert 10.0 == SETTLE
     assert SETTLE <= desk.clock.monotonic() - began < SETTLE + 1
+
+
+@pytest.mark.parametrize(("late", "said"), [(1.0, 0), (SETTLE + 5, 1)])
+def test_a_line_that_no_driver_has_made_yet_is_waited_for_in_words(late, said):
+    """Longer than for a right, and what a person would notice is said."""
+    desk = Desk()
+    desk.no_line_until = desk.clock.monotonic() + late
+    with Guide(flow(lambda g: None), desk).control():
+        opened = desk.clock.monotonic()
+
+    assert desk.no_line_until <= opened < desk.no_line_until + 1
+    waits = [event.what for event in desk.events if isinstance(event, WaitStarted)]
+    assert waits == ["the system to make it ready for us"] * said
+
+
+def test_a_line_that_no_driver_makes_is_said_in_the_end():
+    """With what may be missing."""
+    desk = Desk()
+    began = desk.clock.monotonic()
+    desk.no_line_until = float("inf")
+    with pytest.raises(NoLine) as raised, Guide(flow(lambda g: None), desk).control():
+        pass
+
+    assert DRIVER <= desk.clock.monotonic() - began < DRIVER + 1
+    assert "driver may be missing" in raised.value.advice
 
 
 def test_a_stop_ends_the_patience_and_the_next_transfer():

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from console.clock import Clock, MachineClock
-from console.errors import NotPermitted, Unplugged
+from console.errors import NoLine, NotPermitted, Unplugged
 from console.events import Device
 from console.hardware import pcsc, sightings
 from console.hardware.bus import Seen
@@ -113,10 +113,7 @@ class MachineBus:
         nodes = (node for node in device.nodes if node.kind == NODES[kind])
         node = next((node for node in nodes if name in ("", node.path)), None)
         if node is None:
-            raise NotPermitted(
-                f"The device in port {device.port} offers no {kind} line.",
-                "If it just came: wait a moment. Its driver may be missing.",
-            )
+            raise NoLine(f"The device in port {device.port} offers no {kind} line.")
         self._must_be_here(device)
         return Hidraw(device, node.path) if kind == "hid" else SerialPort(device, node.path)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from console.errors import Garbled, NotPermitted, Silent, Unplugged
+from console.errors import Garbled, NoLine, NotPermitted, Silent, Unplugged
 from console.hardware.sightings import printable
 from console.hardware.simulated import Away, Hang, Setup, SimulatedUsb, Stall
 from console.hardware.simulated_card import SLICE, Doing, SimulatedCard, Slot, doing
@@ -75,10 +75,7 @@ class Opened:
         for outlet in outlets_of(self.port, device.descriptors().configuration):
             if outlet.kind == self._kind and name in ("", outlet.path):
                 return outlet
-        raise NotPermitted(
-            f"The device in port {self.port} offers no {self._kind} line.",
-            "If it just came: wait a moment. Its driver may be missing.",
-        )
+        raise NoLine(f"The device in port {self.port} offers no {self._kind} line.")
 
     def _use(self, act: Callable[[SimulatedUsb], T]) -> T:
         return self._board.use(self.port, self.visit, act, self._who)

@@ -175,7 +175,7 @@ class RunView:
     @property
     def may_pull(self) -> bool:
         """Does pulling the device now cost nothing?"""
-        return self.damage == Damage.NOTHING or self.ended is not None
+        return self.damage in (Damage.NOTHING, Damage.WRITTEN) or self.ended is not None
 
     @property
     def may_stop_now(self) -> bool:

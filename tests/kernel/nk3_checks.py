@@ -38,6 +38,8 @@ LONGEST = 120.0
 """Seconds that a run may take in an emulated machine."""
 AT_ONCE = Times(lpc55_rate=0.0, lpc55_erase=0.0, nrf52_erase=0.0, nrf52_write=0.0)
 """A key whose flash takes no time: what is waited for is the wire."""
+LINGERS = 1.5
+"""Seconds between its last answer and its reset, in which a host of a slow machine reads that."""
 OLD, NEW = Version(1, 5, 0), Version(1, 9, 0)
 CONTENTS = bytes(range(256)) * 64
 """What is written here is short: a real release takes minutes through an emulated machine."""
@@ -76,6 +78,7 @@ class Key:
         self.export = table.server.export(
             self.busid, self.simulated, back=self.plug, power=self.power
         )
+        self.export.lingers = LINGERS
 
     def pause(self, seconds: float) -> None:
         """Its own time; while it waits for a touch, somebody comes."""

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from console.hardware.simulated import Away, Hang, Setup, SimulatedUsb, Stall, interfaces_of
 
@@ -125,6 +126,9 @@ class Export:
     happenings: Happenings = field(default_factory=Happenings)
     asked: int = 0
     """How often it was asked for what it has to say on an IN endpoint."""
+    lingers: float = 0.0
+    """Seconds that it stays on the bus once it resets itself: what a program has not read from its
+    tty until then, the kernel forgets with the tty."""
     _noticed: Away | None = None
 
     def plug(self, connection: socket.socket) -> bool:
@@ -178,11 +182,11 @@ class Export:
         if away is None or away is self._noticed:
             return
         self._noticed = away
-        _hang_up(self.connection)
-        if away.seconds is not None:
-            timer = threading.Timer(away.seconds, self._return, (away,))
-            timer.daemon = True
-            timer.start()
+        if away.seconds is None:
+            _hang_up(self.connection)
+            return
+        _after(self.lingers, _hang_up, self.connection)
+        _after(self.lingers + away.seconds, self._return, away)
 
     def let_go(self) -> None:
         """The wire has ended; if the device did not leave, it was unplugged."""
@@ -202,6 +206,15 @@ class Export:
             shows = self.device.away is None
         if shows and self.back is not None:
             self.back()
+
+
+def _after(seconds: float, do: Callable[..., None], *given: Any) -> None:
+    if not seconds:
+        do(*given)
+        return
+    timer = threading.Timer(seconds, do, given)
+    timer.daemon = True
+    timer.start()
 
 
 class Server:

@@ -13,9 +13,10 @@ from functools import partial
 from typing import TypeVar
 
 from console.errors import Garbled, GateClosed, RecordError, Refused
+from console.events import Damage
 from console.families.openpgp import certificate
 from console.families.openpgp.algorithms import Algorithm, Kind
-from console.families.openpgp.approach import one_way, touched
+from console.families.openpgp.approach import touched
 from console.families.openpgp.client import Seen, Session
 from console.families.openpgp.condition import State, state
 from console.families.openpgp.kdf import Pin
@@ -32,11 +33,13 @@ T = TypeVar("T")
 
 LOCKED = "6982"
 SAFE = "Keys are being written. If it is pulled, the slot in work may be lost; run this again."
-PROVE = one_way(
+PROVE = Step(
     "prove",
     "Use each key once and check it here",
     "under 20 s",
-    "The keys are in and named; each is used once. Leave it in.",
+    undoable=False,
+    damage=Damage.WRITTEN,
+    safe="The keys are in and named. Pulling it now costs the proof only.",
 )
 EXPORT = Step(
     "export",

@@ -56,6 +56,7 @@ def test_a_finger_that_does_not_come_is_said_and_the_key_is_not_lost(tmp_path, r
         checked = shop.run("openpgp.check")
 
         assert view.verdict == "unfinished", view.ended
+        assert view.ended.damage == "what was written is there"
         assert shop.clock.monotonic() - began >= 15
         assert "touch" in f"{view.ended.sentence} {view.ended.advice}".lower(), view.ended
         assert "did not answer" in outcomes
