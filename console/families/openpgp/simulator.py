@@ -24,6 +24,7 @@ WRONG_USER = "0020008106303030303030"
 WRONG_ADMIN = "00200083083030303030303030"
 TERMINATE = "00e60000"
 GENERATE = "0047800002b60000"
+RESET_CODE = "87654321"
 CREATED = 1_550_000_000
 """When the keys were made that these cards have: February 2019."""
 LONG_AGO = 3600.0
@@ -147,6 +148,13 @@ def _orphan(pause: Pause) -> SimulatedUsb:
     return nitrokey(pause, card)
 
 
+def _reset_code(pause: Pause) -> SimulatedUsb:
+    card = with_key(OpenPgpCard(ZEITCONTROL_3_3, bytes.fromhex("00008c15")))
+    lived(card, ADMIN, f"00da00d308{RESET_CODE.encode().hex()}")
+    lived(card, *[WRONG_USER] * 3)
+    return nitrokey(pause, card)
+
+
 SCENARIOS = (
     Scenario(
         "case-4",
@@ -168,5 +176,10 @@ SCENARIOS = (
         "openpgp-orphan",
         "A Nitrokey Pro 2 with a key that has no fingerprint: the host died right after making it.",
         (Unit("1-1", _orphan),),
+    ),
+    Scenario(
+        "openpgp-reset-code",
+        f"A Nitrokey Pro 2 whose user PIN is blocked; its reset code is {RESET_CODE}.",
+        (Unit("1-1", _reset_code),),
     ),
 )

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from console.families.openpgp.simulator import RESET_CODE
 from tests.processes import Place, place
 
 SCENARIO = "case-4"
@@ -109,9 +110,9 @@ def processes() -> Iterator[tuple[Path, bytes]]:
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path, request):
     """A bench of the test's own, ended in the end."""
-    with place(tmp_path / "state", SCENARIO) as made:
+    with place(tmp_path / "state", getattr(request, "param", SCENARIO)) as made:
         yield Desk(made, tmp_path)
 
 
@@ -119,22 +120,40 @@ def test_no_secret_is_in_any_file_argument_or_environment(desk):
     """Taken, refused and brought along in vain; the private key of the backup, too."""
     plain = {"backup": str(desk.backup), "slots": "sign", "created": "1715938200"}
     given = {name: SECRETS[name] for name in ("pin", "passphrase")}
-    freed = {name: SECRETS[name] for name in ("new_pin", "reset_code")}
+    freed = {"new_pin": SECRETS["new_pin"]}
     unblocked = desk.run("unblock", {}, freed | DEFAULT)
     restored = desk.run("restore", plain, given | DEFAULT)
     refused = desk.run("restore", plain, given | {"admin_pin": SECRETS["admin_pin"]})
-    files = {path: path.read_bytes() for path in desk.state.rglob("*") if path.is_file()}
+    files = left_behind(desk)
     traces = [data for data in files.values() if b"apdu 00 20 00 83" in data]
 
     assert (unblocked, restored) == (0, 0), desk.said
     assert refused != 0
     # The command line, the bench and the practice hardware were all seen at work.
     assert len(desk.seen) >= 4
+    assert traces, sorted(files)
+
+
+@pytest.mark.parametrize("desk", ["openpgp-reset-code"], indirect=True)
+def test_a_reset_code_is_in_no_file_argument_or_environment(desk):
+    """Sent to a card that refuses it, beside the PIN that the right one sets."""
+    new = {"new_pin": SECRETS["new_pin"]}
+    refused = desk.run("unblock", {}, new | {"reset_code": SECRETS["reset_code"]})
+    taken = desk.run("unblock", {}, new | {"reset_code": RESET_CODE})
+    traces = [data for data in left_behind(desk).values() if b"apdu 00 2c 00 81" in data]
+
+    assert (refused == 0, taken) == (False, 0), desk.said
+    assert len(traces) == 2
+
+
+def left_behind(desk: Desk) -> dict[Path, bytes]:
+    """Every file that was written; none has a secret, and nothing was said that has one."""
+    files = {path: path.read_bytes() for path in desk.state.rglob("*") if path.is_file()}
     # What the card holds for good is the card's: its memory is the simulated silicon.
     silicon = {path for path in files if path.name in SILICON}
     assert len(files) - len(silicon) >= 4
     for path, data in files.items():
         if path not in silicon:
             assert not any(word in data for word in desk.spelled()), path
-    assert traces, sorted(files)
     assert not any(word in desk.said.encode() for word in desk.spelled())
+    return files
