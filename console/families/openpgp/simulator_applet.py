@@ -12,10 +12,10 @@ from console.errors import Garbled
 from console.families.openpgp import simulator_objects as objects
 from console.families.openpgp import simulator_operations as operations
 from console.families.openpgp import simulator_pins as pins
-from console.families.openpgp.simulator_apdu import Command
 from console.families.openpgp.simulator_rows import Wipe
 from console.families.openpgp.simulator_state import Chip, Life, Session, blank
 from console.families.openpgp.simulator_words import Denied, Sw
+from console.hardware.simulated_command import Command
 
 APPLICATION = bytes.fromhex("d27600012401")
 SELECT, GET_RESPONSE = 0xA4, 0xC0

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from console.families.openpgp import simulator_applet as applet
-from console.families.openpgp.simulator_apdu import CHAINED, SHORT_ANSWER, Command, parse
 from console.families.openpgp.simulator_faults import Fault, Half, Kind
 from console.families.openpgp.simulator_keys import algorithm
 from console.families.openpgp.simulator_rows import Personality
@@ -29,9 +28,12 @@ from console.families.openpgp.simulator_state import (
 )
 from console.families.openpgp.simulator_words import Denied, Sw, end
 from console.hardware.simulated_card import Doing
+from console.hardware.simulated_command import SHORT_ANSWER, Command, parse
 
 TOUCH_SECONDS = 15.0
 """How long a card waits for a finger."""
+CHAINED = 0x10
+"""Bit of the class byte: more of this command follows (ISO 7816-4, 5.3.3)."""
 LONGEST_CHAIN = 0x2000
 GARBAGE = bytes.fromhex("deadbeef")
 
@@ -163,10 +165,9 @@ class OpenPgpCard:
     def _undertake(self, raw: bytes) -> Pending:
         """Do it on a copy."""
         trial = Chip(self.row, copy.deepcopy(self.memory), copy.deepcopy(self._chip.session))
-        try:
-            command = parse(raw)
-        except Denied as denied:
-            return Pending(trial.memory, trial.session, end(b"", denied.sw))
+        command = parse(raw)
+        if command is None:
+            return Pending(trial.memory, trial.session, end(b"", Sw.LENGTH))
         whole = replace(command, cla=command.cla & ~CHAINED)
         struck = self._struck(whole)
         if struck is not None and struck.kind in _BEFORE:

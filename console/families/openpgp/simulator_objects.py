@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from console.families.openpgp import simulator_pins as pins
-from console.families.openpgp.simulator_apdu import Command
 from console.families.openpgp.simulator_keys import same_algorithm
 from console.families.openpgp.simulator_state import SLOTS, Chip, Life, Origin
 from console.families.openpgp.simulator_words import Denied, Sw
+from console.hardware.simulated_command import Command
 from console.protocols import tlv
 
 HOLDER, HOLDER_PARTS = 0x65, (0x5B, 0x5F2D, 0x5F35)

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from console.families.openpgp import simulator_keys as keys
 from console.families.openpgp import simulator_pins as pins
-from console.families.openpgp.simulator_apdu import Command
 from console.families.openpgp.simulator_state import Chip, Effort, Key, Origin
 from console.families.openpgp.simulator_words import Denied, Sw
+from console.hardware.simulated_command import Command
 from console.protocols import tlv
 
 CONTROL = {0xB6: 0, 0xB8: 1, 0xA4: 2}

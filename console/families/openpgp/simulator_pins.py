@@ -6,10 +6,10 @@ The rule: the counters are the truth, and each maker's card tells them in its ow
 
 from __future__ import annotations
 
-from console.families.openpgp.simulator_apdu import Command
 from console.families.openpgp.simulator_rows import Which, Wrong
 from console.families.openpgp.simulator_state import Chip, Pin, kdf_parts
 from console.families.openpgp.simulator_words import Denied, Sw
+from console.hardware.simulated_command import Command
 
 SIGN, OTHER, ADMIN = 0x81, 0x82, 0x83
 PHYSICAL = {SIGN: Which.PW1, OTHER: Which.PW1, ADMIN: Which.PW3}

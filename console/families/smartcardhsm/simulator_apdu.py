@@ -1,19 +1,16 @@
-"""Command APDUs as the card takes them apart, and the status words with which it says no.
+"""The status words with which the card says no, and what it finds in a command's data.
 
-The rule: ISO 7816-4, 5.1; short and extended forms, and what is neither is a wrong length.
+The rule: what cannot be read is denied in the card's own words.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 
 from console.errors import Garbled
+from console.hardware import simulated_command
+from console.hardware.simulated_command import Command
 from console.protocols import tlv
-
-HEADER = 4
-LONGEST_SHORT = 256
-LONGEST = 65536
 
 
 class Status(IntEnum):
@@ -49,61 +46,12 @@ class Denied(Exception):
         self.status = status
 
 
-@dataclass(frozen=True)
-class Command:
-    """One command. `expected` is Ne (256 or 65536 where Le is zero), None where Le is absent.
-
-    Its data may be a PIN, so it is in no repr.
-    """
-
-    cla: int
-    ins: int
-    p1: int
-    p2: int
-    data: bytes = field(default=b"", repr=False)
-    expected: int | None = None
-    extended: bool = False
-
-    @property
-    def reference(self) -> int:
-        """P1 and P2 as one number."""
-        return self.p1 << 8 | self.p2
-
-
 def parse(raw: bytes) -> Command:
     """The command. Raises Denied (6700) where its lengths do not add up."""
-    if len(raw) < HEADER:
+    command = simulated_command.parse(raw)
+    if command is None:
         raise Denied(Status.WRONG_LENGTH)
-    header, body = raw[:HEADER], raw[HEADER:]
-    if not body:
-        return Command(*_four(header))
-    if len(body) == 1:
-        return Command(*_four(header), expected=body[0] or LONGEST_SHORT)
-    if body[0] != 0:
-        return _with_data(header, body[0], body[1:], 1)
-    if len(body) == 3:
-        return Command(*_four(header), expected=_two(body[1:]) or LONGEST, extended=True)
-    return _with_data(header, _two(body[1:3]), body[3:], 2)
-
-
-def _with_data(header: bytes, length: int, rest: bytes, width: int) -> Command:
-    data, le = rest[:length], rest[length:]
-    extended = width == 2
-    if len(data) < length or length == 0 or len(le) not in (0, width):
-        raise Denied(Status.WRONG_LENGTH)
-    expected = None
-    if le:
-        expected = int.from_bytes(le, "big") or (LONGEST if extended else LONGEST_SHORT)
-    return Command(*_four(header), data=data, expected=expected, extended=extended)
-
-
-def _four(header: bytes) -> tuple[int, int, int, int]:
-    cla, ins, p1, p2 = header
-    return cla, ins, p1, p2
-
-
-def _two(data: bytes) -> int:
-    return int.from_bytes(data[:2], "big")
+    return command
 
 
 def objects(data: bytes) -> dict[int, bytes]:

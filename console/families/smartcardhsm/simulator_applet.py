@@ -17,13 +17,13 @@ from console.families.smartcardhsm import simulator_files as files
 from console.families.smartcardhsm import simulator_keys as keys
 from console.families.smartcardhsm import simulator_pins as pins
 from console.families.smartcardhsm.simulator_apdu import (
-    Command,
     Denied,
     Status,
     answer,
     objects,
 )
 from console.families.smartcardhsm.simulator_rows import AID, Firmware
+from console.hardware.simulated_command import Command
 
 SELECT, SIGN = 0xA4, 0x68
 ISO, OWN_CLASS = 0x00, 0x80
@@ -164,7 +164,7 @@ class Applet:
         return files.fcp(number, len(content)) if shown else b""
 
     def _current(self, command: Command) -> int:
-        number = command.reference or self._session.file
+        number = command.parameters or self._session.file
         if number is None:
             raise Denied(Status.NO_SUCH_FILE)
         return number
@@ -195,7 +195,7 @@ class Applet:
         return b""
 
     def _delete(self, command: Command) -> bytes:
-        if command.reference != 0x0200:
+        if command.parameters != 0x0200:
             raise Denied(Status.WRONG_P1P2)
         self.pins.require()
         number = _file_number(command.data)
@@ -207,7 +207,7 @@ class Applet:
         return b""
 
     def _challenge(self, command: Command) -> bytes:
-        if command.reference:
+        if command.parameters:
             raise Denied(Status.WRONG_P1P2)
         if not command.expected or command.expected > MOST_RANDOM:
             raise Denied(Status.WRONG_LENGTH)
@@ -222,7 +222,7 @@ class Applet:
         return b""
 
     def _initialize(self, command: Command) -> bytes:
-        if command.reference:
+        if command.parameters:
             raise Denied(Status.OUTSIDE)
         given = objects(command.data)
         if given.keys() & {0x93, 0x95, 0x96}:  # public keys or fingerprints instead of a PIN

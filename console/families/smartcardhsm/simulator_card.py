@@ -12,11 +12,12 @@ from typing import Any
 
 from console.families.smartcardhsm import simulator_blob as blob
 from console.families.smartcardhsm import simulator_cvc as cvc
-from console.families.smartcardhsm.simulator_apdu import Command, Denied, Status, answer, parse
+from console.families.smartcardhsm.simulator_apdu import Denied, Status, answer, parse
 from console.families.smartcardhsm.simulator_applet import Applet, rsa_bits
 from console.families.smartcardhsm.simulator_faults import Fault, Faults, Outcome, garbled
 from console.families.smartcardhsm.simulator_rows import Firmware, Pace, takes
 from console.hardware.simulated_card import Doing
+from console.hardware.simulated_command import Command
 
 GENERATE = 0x46
 

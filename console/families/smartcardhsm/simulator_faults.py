@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from console.families.smartcardhsm.simulator_apdu import Command
+from console.hardware.simulated_command import Command
 
 
 class Outcome(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from console.families.smartcardhsm.simulator_apdu import Command
+from console.hardware.simulated_command import Command
 from console.protocols import tlv
 
 AID = bytes.fromhex("e82b0601040181c31f0201")
