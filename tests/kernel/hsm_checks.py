@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import socket_board
 import usbip
 from core_checks import LIMIT, replug
 from table import Table
@@ -47,14 +46,7 @@ class Stick:
     def plugged(cls, table: Table) -> Stick:
         """The stick in its port, its card known to pcscd."""
         cls.made = cls.made or cls(table)
-        if cls.made.export.connection is None:
-            socket_board.plug(table.server, BUSID, NUMBER)
-
-        def has_card(seen) -> bool:
-            device = seen.at(PORT)
-            return bool(device and any(card.atr for card in device.cards))
-
-        table.seen.until(has_card)
+        table.with_card(cls.made.export, NUMBER)
         return cls.made
 
 

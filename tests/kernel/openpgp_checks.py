@@ -12,7 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import socket_board
 import usbip
 from core_checks import LIMIT, replug
 from table import Table
@@ -64,14 +63,7 @@ class OneStick:
         return cls.made
 
     def plugged(self) -> OneStick:
-        if self.export.connection is None:
-            socket_board.plug(self.table.server, BUSID, NUMBER)
-
-        def has_card(seen) -> bool:
-            device = seen.at(PORT)
-            return bool(device and any(card.atr for card in device.cards))
-
-        self.table.seen.until(has_card)
+        self.table.with_card(self.export, NUMBER)
         return self
 
 

@@ -80,6 +80,21 @@ class Table:
         assert device is not None
         return device
 
+    def with_card(self, export: usbip.Export, number: int) -> Device:
+        """A reader or stick, plugged into port `number` if it was not; pcscd knows its card."""
+        if export.connection is None:
+            socket_board.plug(self.server, export.busid, number)
+        port = f"1-{number + 1}"
+
+        def has_card(seen: Seen) -> bool:
+            device = seen.at(port)
+            return bool(device and any(card.atr for card in device.cards))
+
+        self.seen.until(has_card)
+        device = self.seen.at(port)
+        assert device is not None
+        return device
+
     def unplug(self) -> None:
         self.export.unplug()
         self.seen.until(lambda seen: seen.at("1-1") is None)

@@ -60,13 +60,7 @@ class Wires:
             socket_board.plug(self.table.server, "7-3", 2)
         if self.reader.slots[0].card is None:
             self.reader_export.press("insert")
-
-        def has_card(seen) -> bool:
-            device = seen.at(READER)
-            return bool(device and any(card.atr for card in device.cards))
-
-        self.table.seen.until(has_card)
-        return self.table.seen.at(READER)
+        return self.table.with_card(self.reader_export, 2)
 
     def with_nodes(self):
         """The other device with all that the kernel's drivers make of it."""
