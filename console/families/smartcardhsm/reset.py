@@ -124,8 +124,13 @@ def _plan(guide: Guide) -> Plan:
 
 
 def _consent(unit: Unit, held: Contents, plan: Plan, rehearsed: Rehearsed) -> str:
-    dies = f"What dies: {held.words}" + (", and its DKEK." if unit.shares.total else ".")
+    dkek = "" if all(one.none for one in unit.domains) else ", and its DKEK"
+    if len(unit.domains) > 1:
+        dkek = f", and the keys of its {len(unit.domains)} key domains"
+    dies = f"What dies: {held.words}{dkek}."
     so = f"SO-PIN: {unit.so_pin.words}; a wrong one costs one for ever."
+    if not unit.so_pin.initialised:
+        so = "Its SO-PIN is set now, for life."
     stays = "Its device key and certificate stay."
     return (
         f"{unit.name}. {dies} {rehearsed.sentence} {stays} After it: {plan.words}. {so} "
@@ -205,6 +210,7 @@ def renamed(token: bytes, label: str) -> bytes:
 
 def _judged(unit: Unit, held: Contents, plan: Plan, after: KeyShares) -> Outcome:
     promised = after.total == plan.shares and after.missing == (plan.shares or 0)
+    promised = promised or (plan.shares is None and after.none)
     if not promised:
         return Outcome(
             Verdict.UNFINISHED,
@@ -217,7 +223,9 @@ def _judged(unit: Unit, held: Contents, plan: Plan, after: KeyShares) -> Outcome
     return Outcome(
         Verdict.REPAIRED,
         f"{unit.name} is initialised: {plan.words}. The new PIN opens it.",
-        "The SO-PIN is the same as before. Keep it: it can never be replaced.",
+        "The SO-PIN is the same as before. Keep it: it can never be replaced."
+        if unit.so_pin.initialised
+        else "The SO-PIN is the one that was chosen now. Keep it: it can never be replaced.",
         (f"deleted: {held.words}", f"key shares: {after.words}"),
         to_do,
     )

@@ -7,10 +7,10 @@ source is never touched. A key that a broken-off run left half is found by listi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from console.errors import BadUsage, GateClosed
+from console.errors import BadUsage, DeviceError, GateClosed
 from console.events import Verdict
 from console.families.smartcardhsm.approach import (
     IDENTIFY,
@@ -120,7 +120,8 @@ def restore(guide: Guide) -> Outcome:
     asked = (guide.ask(BACKUP), guide.ask(SHARES), guide.ask(NUMBERS))
     dry, remove = guide.ask(DRY) == "yes", guide.ask(REMOVE) == "remove"
     wish = guide.step(READ, _read, *asked, dry, remove, found=lambda it: it.words)
-    with opened(guide) as unit:
+    with opened(guide) as device:
+        unit = device.takes(wish.kcv)
         guide.step(FIT, fits, unit, wish, found=lambda words: words)
         held = look(guide, unit)
         spread(held, wish.keys, wish.numbers)
@@ -186,7 +187,7 @@ def fits(unit: Unit, wish: Wish) -> str:
     if not unit.pin.initialised:
         raise GateClosed("This device was never initialised.", "Run reset, with key shares.")
     shares, count = unit.shares, len(wish.shares)
-    own = shares.total == 0 and shares.kcv == wish.kcv
+    own = shares.total == 0 and shares.kcv == wish.kcv != NO_KCV
     if not shares.total and not own:
         raise GateClosed(
             "This device takes no keys of others: it was initialised without key shares.",
@@ -242,9 +243,9 @@ def _dkek(unit: Unit, wish: Wish, opened_shares: Opened | None) -> Dkek | None:
 
 def _kcv_now(unit: Unit, wish: Wish) -> None:
     """Some devices tell their check value only once the PIN was given."""
-    now = unit.hsm.key_shares()
+    now = unit.hsm.key_shares(unit.domain)
     if now.ready and not wish.agrees(now.kcv):
-        _must_match(Unit(unit.hsm, unit.chain, unit.pin, unit.so_pin, now), wish)
+        _must_match(replace(unit, domains=(now,), domain=0), wish)
 
 
 def _dry(unit: Unit, wish: Wish) -> Outcome:
@@ -260,9 +261,11 @@ def _dry(unit: Unit, wish: Wish) -> Outcome:
 
 
 def _give(unit: Unit, wish: Wish, opened_shares: Opened) -> str:
+    waits = unit.shares.missing
     for share in opened_shares.shares:
-        unit.hsm.put_share(share)
-    now = unit.hsm.key_shares()
+        waits -= 1
+        _put(unit, share, waits)
+    now = unit.hsm.key_shares(unit.domain)
     if now.missing or not wish.agrees(now.kcv):
         raise GateClosed(
             f"The device now says of its key shares: {now.words}; wanted is {wish.kcv.hex()}.",
@@ -271,8 +274,17 @@ def _give(unit: Unit, wish: Wish, opened_shares: Opened) -> str:
     return now.words
 
 
+def _put(unit: Unit, share: bytes, waits: int) -> None:
+    """Once only: given twice it cancels itself out. A lost answer is made up for by the count."""
+    try:
+        unit.hsm.put_share(share, unit.domain)
+    except DeviceError:
+        if unit.hsm.key_shares(unit.domain).missing != waits:
+            raise
+
+
 def _only_shares(unit: Unit) -> Outcome:
-    now = unit.hsm.key_shares()
+    now = unit.hsm.key_shares(unit.domain)
     return Outcome(
         Verdict.REPAIRED,
         f"{unit.name} has its key shares: {now.words}.",
@@ -286,6 +298,8 @@ def _tell(guide: Guide, placed: Placed) -> None:
         guide.tell(words)
     for words in placed.unproven:
         guide.warn(words, "Try it with the program that uses it.")
+    for words in placed.left:
+        guide.warn(words, "Delete it with the owner's own program, if it is in the way.")
 
 
 def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
