@@ -6,6 +6,7 @@ right; and one try is always left.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -93,6 +94,11 @@ class Unit:
     def name(self) -> str:
         serial = self.chain.serial or "no serial"
         return f"SmartCard-HSM {serial}, firmware {self.hsm.version}"
+
+    @property
+    def shelf(self) -> str:
+        """What its backup is asked for by: its serial, as a file may be named."""
+        return re.sub(r"[^A-Za-z0-9]+", "", self.chain.serial) or "NOSERIAL"
 
     @property
     def last_four(self) -> str:

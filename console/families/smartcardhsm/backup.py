@@ -7,7 +7,9 @@ parsed, its check value compared with the device's, and its digest with what was
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from console.errors import BadUsage, GateClosed, Refused
@@ -31,6 +33,8 @@ from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
 ALL = "all"
+LIST = ".backup.json"
+"""How the list of a backup's files ends; it begins with the serial of the device."""
 KEYS = Question(
     "keys", Kind.TEXT, "Which keys (their numbers, commas between them)? Empty: all.", optional=True
 )
@@ -56,6 +60,8 @@ class Wrapped:
     refused: tuple[str, ...]
     kcvs: tuple[str, ...]
     """The check values that the files are under, one for each key domain."""
+    digests: Mapping[str, str]
+    """The SHA-256 of each file."""
 
 
 def backup(guide: Guide) -> Outcome:
@@ -68,7 +74,9 @@ def backup(guide: Guide) -> Outcome:
         kcvs = tuple(one.kcv for one in unit.hsm.key_domains() if one.ready)
         keep_passport(guide, unit, held)
         done = guide.step(WRAP, _wrap_all, guide, unit, chosen, kcvs, found=_found)
-    return _judged(done)
+        listed = json.dumps(done.digests, indent=1, sort_keys=True).encode()
+        guide.keep(f"{unit.shelf}{LIST}", listed, "The list of this backup, for restore.")
+    return _judged(done, unit.shelf)
 
 
 def wraps(unit: Unit) -> None:
@@ -117,12 +125,13 @@ def choose(held: Contents, wanted: str | None) -> tuple[HeldKey, ...]:
 def _wrap_all(
     guide: Guide, unit: Unit, chosen: tuple[HeldKey, ...], kcvs: tuple[bytes, ...]
 ) -> Wrapped:
-    files, refused, under = [], [], {}
+    digests: dict[str, str] = {}
+    refused, under = [], {}
     for done, key in enumerate(chosen, start=1):
         try:
-            name, kcv = _wrap(guide, unit, key, kcvs)
-            files.append(name)
-            under[kcv.hex()] = True
+            file = _wrap(guide, unit, key, kcvs)
+            digests[file.name] = file.digest
+            under[file.blob.kcv.hex()] = True
         except Refused as error:
             if error.code == "reset":
                 raise
@@ -130,10 +139,10 @@ def _wrap_all(
             guide.warn(f"Not exported: {why}", REASONS.get(error.code, ""))
             refused.append(why)
         guide.progress("Wrapping keys", done, len(chosen))
-    return Wrapped(tuple(files), tuple(refused), tuple(under))
+    return Wrapped(tuple(digests), tuple(refused), tuple(under), digests)
 
 
-def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcvs: tuple[bytes, ...]) -> tuple[str, bytes]:
+def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcvs: tuple[bytes, ...]) -> KeyFile:
     blob = Blob.parse(unit.hsm.wrap(key.number), f"Key {key.number}")
     if blob.kcv not in kcvs and NO_KCV not in kcvs:
         said = ", ".join(kcv.hex() for kcv in kcvs)
@@ -142,7 +151,7 @@ def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcvs: tuple[bytes, ...]) -> tu
             f"{said}.",
             "Do not rely on this backup. Nothing was changed on the device.",
         )
-    name = f"key-{key.number:02d}{_plain(key.label)}.wrapped.bin"
+    name = f"{unit.shelf}-key-{key.number:02d}{_plain(key.label)}.wrapped.bin"
     data = KeyFile(name, blob, key.about, key.certificate).encode()
     again = KeyFile.parse(name, data)
     kept = guide.keep(name, data, f"Key {key.number}, wrapped: useless without the DKEK shares.")
@@ -155,7 +164,7 @@ def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcvs: tuple[bytes, ...]) -> tu
             f"Key {key.number} has an algorithm list ({blob.algorithms.hex()}): firmware 3.1 "
             "cannot take such a key back, every other can."
         )
-    return name, blob.kcv
+    return again
 
 
 def _plain(label: str) -> str:
@@ -167,7 +176,7 @@ def _found(done: Wrapped) -> str:
     return f"{len(done.files)} files, checked; {len(done.refused)} not exported"
 
 
-def _judged(done: Wrapped) -> Outcome:
+def _judged(done: Wrapped, shelf: str) -> Outcome:
     kcvs = ", ".join(done.kcvs)
     need = (
         "Prove the backup: restore it onto a second device before anything is deleted here.",
@@ -184,7 +193,7 @@ def _judged(done: Wrapped) -> Outcome:
     return Outcome(
         Verdict.REPAIRED,
         f"{len(done.files)} keys are in files, each checked by header, check value and digest.",
-        "They lie with this run's record; log export hands them over.",
+        f"Restore takes them from here by the name {shelf}; log export hands them over.",
         (*done.files, f"check value {kcvs}"),
         need,
     )

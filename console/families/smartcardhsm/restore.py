@@ -7,6 +7,8 @@ source is never touched. A key that a broken-off run left half is found by listi
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from console.families.smartcardhsm.approach import (
     read_file,
     unlock,
 )
-from console.families.smartcardhsm.backup import numbers
+from console.families.smartcardhsm.backup import LIST, numbers
 from console.families.smartcardhsm.dkek import NO_KCV, Dkek
 from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.models import TRAP, WAY_OUT
@@ -47,8 +49,8 @@ OTHERS = (SUFFIX, ".json", ".pem", ".txt")
 BACKUP = Question(
     "backup",
     Kind.FILE,
-    "The files of the wrapped keys, commas between them, or their folder? Empty: only key shares "
-    "are given to the device.",
+    "The files of the wrapped keys, commas between them, or their folder; or the serial (DENK...) "
+    "of a device whose backup was made here? Empty: only key shares are given to the device.",
     optional=True,
 )
 NUMBERS = Question(
@@ -119,7 +121,7 @@ class Wish:
 def restore(guide: Guide) -> Outcome:
     asked = (guide.ask(BACKUP), guide.ask(SHARES), guide.ask(NUMBERS))
     dry, remove = guide.ask(DRY) == "yes", guide.ask(REMOVE) == "remove"
-    wish = guide.step(READ, _read, *asked, dry, remove, found=lambda it: it.words)
+    wish = guide.step(READ, _read, guide, *asked, dry, remove, found=lambda it: it.words)
     with opened(guide) as device:
         unit = device.takes(wish.kcv)
         guide.step(FIT, fits, unit, wish, found=lambda words: words)
@@ -145,16 +147,22 @@ def restore(guide: Guide) -> Outcome:
 
 
 def _read(
-    backup: str | None, shares: str | None, wanted: str | None, dry: bool, remove: bool
+    guide: Guide,
+    backup: str | None,
+    shares: str | None,
+    wanted: str | None,
+    dry: bool,
+    remove: bool,
 ) -> Wish:
     if not backup and not shares:
         raise BadUsage("Neither a wrapped key nor a key share was brought.", _UNTOUCHED)
-    paths = named_files(backup) if backup else ()
+    shelf = _kept(guide, backup.strip()) if backup else ()
+    paths = named_files(backup) if backup and not shelf else ()
     if backup and Path(backup).is_dir():
         paths = tuple(path for path in paths if path.suffix.lower() not in OTHERS)
     keys: list[KeyFile] = []
-    for path in paths:
-        key = KeyFile.parse(path.name, read_file(path))
+    for name, data in (*shelf, *((path.name, read_file(path)) for path in paths)):
+        key = KeyFile.parse(name, data)
         if all(key.digest != known.digest for known in keys):
             keys.append(key)
     if backup and not keys:
@@ -173,6 +181,21 @@ def _read(
     files = read_shares(shares)
     here = (*paths, *(named_files(shares) if shares else ()))
     return Wish(tuple(keys), files, here, chosen, dry, remove)
+
+
+def _kept(guide: Guide, shelf: str) -> tuple[tuple[str, bytes], ...]:
+    """The files of the newest backup of that device that was made here; none if there is none."""
+    listed = guide.last_kept(f"{shelf}{LIST}") if shelf and not Path(shelf).exists() else None
+    found = []
+    for name, digest in (json.loads(listed) if listed else {}).items():
+        data = guide.last_kept(name)
+        if data is None or hashlib.sha256(data).hexdigest() != digest:
+            raise BadUsage(
+                f"{name} of the backup of {shelf} is not here any more as it was made.",
+                f"{_UNTOUCHED} Run backup again, or bring the files.",
+            )
+        found.append((name, data))
+    return tuple(found)
 
 
 def fits(unit: Unit, wish: Wish) -> str:

@@ -114,6 +114,25 @@ def test_the_folder_of_a_backup_run_is_restored_as_it_lies(tmp_path):
         assert keys_of(shop, "1-2") == {1}
 
 
+def test_the_backup_of_a_device_is_had_by_its_serial(tmp_path):
+    """As its verdict says; the newest of that device, and only as it was made."""
+    with workshop(tmp_path, bench(card(setup=three), card("DENK0109002"))) as shop:
+        view = shop.run("smartcardhsm.backup", answers={"pin": USER})
+        shop.run("smartcardhsm.backup", answers={"pin": USER, "keys": "1,2"})
+        assert "by the name DENK0109001" in view.ended.advice
+        answers = {"backup": "DENK0109001", "pin": USER}
+        restored = shop.run(RESTORE, "1-2", answers=answers)
+        assert restored.verdict == "repaired", restored.ended
+        assert keys_of(shop, "1-2") == {1, 2}
+
+        for path in shop.state.root.rglob("DENK0109001-key-02*"):
+            path.write_bytes(b"changed")
+        changed = shop.run(RESTORE, "1-2", answers=answers)
+        assert (changed.verdict, "not here any more" in changed.ended.sentence) == ("refused", True)
+        unknown = shop.run(RESTORE, "1-2", answers=answers | {"backup": "DENK0100000"})
+        assert (unknown.verdict, "DENK0100000" in unknown.ended.sentence) == ("refused", True)
+
+
 def test_a_restore_that_is_run_again_finds_its_keys_and_writes_nothing(tmp_path):
     with workshop(tmp_path, bench(card(setup=with_ec), card("DENK0109002"))) as shop:
         files = backed_up(shop, tmp_path / "backup")
