@@ -261,7 +261,7 @@ def ask_so_pin(guide: Guide, unit: Unit) -> bytes:
     while True:
         typed = guide.ask(question) or ""
         code = so_code(typed, form)
-        if code is not None and _meant_so(guide, unit, typed):
+        if code is not None and _meant_so(guide, unit, form, typed):
             return code
         if code is not None:
             before = None
@@ -274,11 +274,12 @@ def ask_so_pin(guide: Guide, unit: Unit) -> bytes:
         guide.tell(wrong, "It was not sent: no try was spent.")
 
 
-def _meant_so(guide: Guide, unit: Unit, typed: str) -> bool:
+def _meant_so(guide: Guide, unit: Unit, form: str, typed: str) -> bool:
     """Is it the SO-PIN that was meant? A new one is typed twice: a slip would last for life."""
     if unit.so_pin.initialised:
         return True
-    once_more = replace(SO_PIN, ask="The same SO-PIN once more: no other will ever open it.")
+    ask = f"The same SO-PIN once more, {form}: no other will ever open it."
+    once_more = replace(SO_PIN, ask=ask, hint=form)
     return guide.ask(once_more) == typed
 
 

@@ -29,6 +29,7 @@ from console.families.smartcardhsm.check import keep_passport
 from console.families.smartcardhsm.contents import Contents, HeldKey
 from console.families.smartcardhsm.dkek import NO_KCV
 from console.families.smartcardhsm.keyfile import KeyFile
+from console.families.smartcardhsm.rehearsal import counted
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
@@ -192,7 +193,7 @@ def _judged(done: Wrapped, shelf: str) -> Outcome:
         )
     return Outcome(
         Verdict.REPAIRED,
-        f"{len(done.files)} keys are in files, each checked by header, check value and digest.",
+        f"In files: {counted(len(done.files))}, checked by header, check value and digest.",
         f"Restore takes them from here by the name {shelf}; log export hands them over.",
         (*done.files, f"check value {kcvs}"),
         need,

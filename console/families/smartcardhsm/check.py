@@ -79,6 +79,10 @@ def facts(unit: Unit, held: Contents) -> tuple[str, ...]:
         f"SO-PIN {unit.so_pin.words}",
         f"key shares: {unit.shares_words}",
         f"on it: {held.words}",
+        *(key.words for key in held.keys),
+        *held.others,
+        unit.chain.sentence,
+        *unit.chain.notes,
     )
 
 
@@ -97,7 +101,7 @@ def _judged(unit: Unit, held: Contents, changed: tuple[str, ...]) -> Outcome:
     trouble = _trouble(unit, held)
     if trouble:
         return _fault(*trouble, proof)
-    return _well(unit, held)
+    return _well(unit, held, proof)
 
 
 def _trouble(unit: Unit, held: Contents) -> tuple[str, str] | None:
@@ -121,23 +125,27 @@ def _trouble(unit: Unit, held: Contents) -> tuple[str, str] | None:
     half = tuple(key for key in held.keys if not key.whole)
     if half:
         words = "; ".join(key.words for key in half)
-        return f"Not whole: {words}.", "Run restore with the same backup: it mends that."
+        return (
+            f"Not whole: {words}.",
+            "Run restore with the same backup: it mends that. None there? Run backup here first.",
+        )
     return None
 
 
-def _well(unit: Unit, held: Contents) -> Outcome:
+def _well(unit: Unit, held: Contents, proof: tuple[str, ...]) -> Outcome:
     if not unit.pin.initialised:
         return Outcome(
             Verdict.NO_FAULT,
             f"{unit.name} was never initialised; nothing is wrong with it.",
             "Run reset to initialise it.",
+            proof,
         )
     advice = f"Compare {NAME} after shipping."
     if unit.shares.missing:
         advice = f"Run restore to give it its missing key shares ({unit.shares.missing})."
     elif unit.so_pin.tries is not None and unit.so_pin.tries < FEWEST_SO_TRIES:
         advice = "Its SO-PIN is nearly used up: keep a backup on another device."
-    return Outcome(Verdict.NO_FAULT, f"{unit.name}: on it {held.words}.", advice)
+    return Outcome(Verdict.NO_FAULT, f"{unit.name}: on it {held.words}.", advice, proof)
 
 
 def _fault(sentence: str, advice: str, proof: tuple[str, ...]) -> Outcome:

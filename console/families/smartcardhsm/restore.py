@@ -31,6 +31,7 @@ from console.families.smartcardhsm.dkek import NO_KCV, Dkek
 from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.models import TRAP, WAY_OUT
 from console.families.smartcardhsm.placing import Placed, place, spread
+from console.families.smartcardhsm.rehearsal import counted
 from console.families.smartcardhsm.share import ShareFile
 from console.families.smartcardhsm.sharing import (
     OPEN,
@@ -106,7 +107,8 @@ class Wish:
 
     @property
     def words(self) -> str:
-        return f"{len(self.keys)} wrapped keys, {len(self.shares)} key shares"
+        keys = counted(len(self.keys), "wrapped key")
+        return f"{keys}, {counted(len(self.shares), 'key share')}"
 
     @property
     def kcv(self) -> bytes:
@@ -119,7 +121,8 @@ class Wish:
 
 
 def restore(guide: Guide) -> Outcome:
-    asked = (guide.ask(BACKUP), guide.ask(SHARES), guide.ask(NUMBERS))
+    backup, shares = guide.ask(BACKUP), guide.ask(SHARES)
+    asked = (backup, shares, guide.ask(NUMBERS) if backup else None)
     dry, remove = guide.ask(DRY) == "yes", guide.ask(REMOVE) == "remove"
     wish = guide.step(READ, _read, guide, *asked, dry, remove, found=lambda it: it.words)
     with opened(guide) as device:
@@ -231,7 +234,8 @@ def fits(unit: Unit, wish: Wish) -> str:
         )
     _must_match(unit, wish)
     listed_words = f"; {len(listed)} with an algorithm list" if listed else ""
-    return f"firmware {unit.hsm.version}, check value {wish.kcv.hex()}{listed_words}"
+    value = f"check value {wish.kcv.hex()}" if wish.keys else "key shares only"
+    return f"firmware {unit.hsm.version}, {value}{listed_words}"
 
 
 def _must_match(unit: Unit, wish: Wish) -> None:
@@ -329,8 +333,8 @@ def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
     if placed.stopped:
         return Outcome(
             Verdict.UNFINISHED,
-            f"{placed.stopped} {len(placed.done)} of {len(wish.keys)} keys are on {unit.name}, "
-            "each proven.",
+            f"{placed.stopped} {len(placed.done)} of {counted(len(wish.keys))} on {unit.name}, "
+            "proven.",
             f"The backup is unharmed. {placed.advice}",
             placed.done,
         )
@@ -339,7 +343,7 @@ def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
         guide.tell(f"Removed from the inbox: {', '.join(gone) or 'nothing'}.")
     return Outcome(
         Verdict.REPAIRED,
-        f"{len(wish.keys)} keys are on {unit.name}; {len(placed.done)} proven by a signature.",
+        f"On {unit.name}: {counted(len(wish.keys))}; {len(placed.done)} proven by a signature.",
         "The source still has them: delete nothing there until this device has been used.",
         placed.done,
     )

@@ -149,7 +149,7 @@ def test_keys_proven_on_a_second_device_are_said_to_be(tmp_path):
         step = next(step for step in view.steps if step.id == "rehearse")
 
         assert view.verdict == "repaired", view.ended
-        assert "All 1 keys are proven" in step.found
+        assert "1 key, all of them" in step.found
         assert "confirm_unproven" not in {given.question for given in view.answers}
         assert view.ended.warnings == ()
         assert kept(shop, "1-2") == before
