@@ -124,7 +124,7 @@ def opened(guide: Guide) -> Iterator[Unit]:
 def identify(guide: Guide, line: CardLine) -> Unit:
     """Everything that it tells without a PIN and without its files."""
     hsm = SmartCardHsm.open(line)
-    chain = examine(hsm.read(DEVICE_FILE) or b"", guide.today)
+    chain = examine(contents.readable(hsm, DEVICE_FILE), guide.today)
     return Unit(hsm, chain, hsm.pin(), hsm.pin(SO), hsm.key_domains())
 
 

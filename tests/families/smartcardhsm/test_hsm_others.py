@@ -621,3 +621,42 @@ def test_a_new_key_whose_answer_was_lost_is_finished_all_the_same(tmp_path, row,
         assert view.verdict == "repaired", view.ended
         assert of(shop).faults.seen == [1]
         assert shop.run(CHECK).verdict == "no fault found"
+
+
+def small(made):
+    """A key of each kind whose commands are long."""
+    made = with_key(initialised(made), 1, "rsa", rsa_bits=4096)
+    return with_key(made, 2, "ec")
+
+
+def test_the_smallest_buffer_of_these_makes_is_never_overrun(tmp_path):
+    """478 bytes a command, as on a memory card: files, blobs and proofs come in pieces."""
+    narrow = replace(HSM_3_4, longest=478)
+    source = card(firmware=narrow, setup=small)
+    with workshop(tmp_path, bench(source, card("DENK0109002", narrow))) as shop:
+        files = backed_up(shop, tmp_path / "backup")
+        view = shop.run(RESTORE, "1-2", answers={"backup": str(files), "pin": USER})
+        assert view.verdict == "repaired", view.ended
+        assert len(view.ended.proof) == 2
+
+        for algorithm in ("ec-p256", "ec-p384", "ec-p521", "ec-brainpool512"):
+            answers = {"algorithm": algorithm, "label": "mail", "pin": USER}
+            assert shop.run(REKEY, "1-2", answers=answers).verdict == "repaired", algorithm
+        assert max(len(apdu) for apdu in shop.bus.sent) > 470
+
+
+def test_a_device_certificate_that_cannot_be_read_is_said_and_ends_nothing(tmp_path, monkeypatch):
+    with workshop(tmp_path, bench(card(setup=with_ec))) as shop:
+        applet = of(shop).applet
+        read = applet._read
+
+        def guarded(command):
+            if command.reference == 0x2F02:
+                raise Denied(Status.NOT_VERIFIED)
+            return read(command)
+
+        monkeypatch.setattr(applet, "_read", guarded)
+        view = shop.run(CHECK)
+
+        assert view.verdict == "no fault found", view.ended
+        assert "no device certificate" in said(view)

@@ -390,6 +390,33 @@ def test_memory_full_at_the_third_key_names_what_is_there(tmp_path):
         assert shop.run(RESTORE, "1-3", answers=answers).verdict == "repaired"
 
 
+def test_a_memory_that_ends_anywhere_is_named_and_a_larger_one_finishes(tmp_path):
+    """In the transfer file, in UNWRAP, in a description or a certificate: byte by some bytes."""
+    with workshop(tmp_path / "source", bench(card(setup=three))) as shop:
+        files = backed_up(shop, tmp_path / "backup")
+    answers, stopped = {"backup": str(files), "pin": USER}, set()
+    for memory in range(1400, 5000, 150):
+        small = card("DENK0109002", replace(HSM_3_4, memory=memory))
+        with workshop(tmp_path / str(memory), bench(small)) as shop:
+            view = shop.run(RESTORE, answers=answers)
+            if view.verdict == "repaired":
+                break
+            assert view.verdict == "unfinished", (memory, view.ended)
+            assert "memory of the device is full at key" in view.ended.sentence, memory
+            whole = len(view.ended.proof)
+            assert f"{whole} of 3 keys" in view.ended.sentence, memory
+            there = len(keys_of(shop, "1-1"))
+            assert there - whole in (0, 1), memory
+            stopped.add((whole, there))
+            of(shop).applet.firmware = HSM_3_4
+            assert shop.run(RESTORE, answers=answers).verdict == "repaired", memory
+            assert keys_of(shop, "1-1") == {1, 2, 3}
+    # None, one and two were whole when it ended; with another half there, and without.
+    assert {(0, 0), (1, 1), (2, 2)} <= stopped
+    assert {(0, 1), (1, 2), (2, 3)} & stopped
+    assert view.verdict == "repaired"
+
+
 def test_a_device_without_key_shares_takes_nothing(tmp_path):
     none = lambda made: initialised(made, None)  # noqa: E731
     with workshop(tmp_path, bench(card(setup=with_ec), card("DENK0109002", setup=none))) as shop:
