@@ -215,3 +215,32 @@ def test_a_public_half_is_what_the_key_is(kind, rsa_bits):
 
     assert twins.public_half(hsm, 1, kind) == made.applet.keys[1].private.public_key()
     assert twins.public_half(hsm, 1, KeyType.AES) is None
+
+
+def test_an_unplug_at_every_transfer_of_a_comparison_leaves_nothing_half(tmp_path):
+    """A copy may stay; whatever is there is described by the next run, and works."""
+    with workshop(tmp_path / "source", bench(source(), card("DENK0109002"))) as shop:
+        files = bare(shop, tmp_path / "backup")
+        mail = of(shop).applet.keys[1]
+        half(shop)
+        before = shop.bus.calls
+        answers = {"backup": str(files), "pin": USER}
+        assert shop.run(RESTORE, "1-2", answers=answers).verdict == "repaired"
+        transfers = shop.bus.calls - before
+    assert transfers > 30
+    for at in range(10, transfers + 1):
+        with workshop(tmp_path / str(at), bench(card("DENK0109002"))) as shop:
+            of(shop).applet.keys[1] = mail
+            of(shop).applet.files.put(0xCC01, b"")
+            shop.bus.fault = lambda n, at=at, shop=shop: shop.bus.pull("1-1") if n == at else None
+            first = shop.run(RESTORE, answers=answers)
+            shop.bus.fault = lambda n: None
+            assert first.verdict in ("unfinished", "repaired"), (at, first.ended)
+            if not shop.bus.scan():
+                shop.bus.plug("1-1")
+            second = shop.run(RESTORE, answers=answers)
+
+            assert second.verdict == "repaired", (at, second.ended)
+            assert keys_of(shop, "1-1") in ({1}, {1, 2}), at
+            assert 0xC401 in of(shop).applet.files, at
+            assert shop.run(CHECK).verdict == "no fault found", at
