@@ -223,7 +223,18 @@ def test_a_refused_so_pin_costs_the_user_pin_nothing(tmp_path):
         view = shop.run(UNBLOCK, answers=wrong)
 
         assert view.verdict == "refused"
+        assert "did not take that SO-PIN" in view.ended.sentence
         assert "14 tries left" in view.ended.sentence
+        assert of(shop).applet.pins.user.tries == 3
+
+
+def test_an_unblock_that_is_refused_for_another_reason_costs_nothing_either(tmp_path):
+    no = Fault(0x2C, Outcome.REFUSED, status=0x6985)
+    with workshop(tmp_path, bench(card(setup=with_ec, faults=(no,)))) as shop:
+        view = shop.run(UNBLOCK, answers=BY_SO_PIN)
+
+        assert (view.verdict, "6985" in view.ended.sentence) == ("refused", True)
+        assert "was not tried" in view.ended.advice
         assert of(shop).applet.pins.user.tries == 3
 
 
@@ -322,7 +333,7 @@ def test_keys_of_several_domains_are_backed_up_each_under_its_own(tmp_path):
         assert view.verdict == "unfinished"  # the third is in no domain that there is
         assert KCV in str(view.ended.to_do)
         assert OTHER_KCV in str(view.ended.to_do)
-        assert "key domain" in said(view)
+        assert "in no key domain that has its shares" in str(view.said)
 
 
 @pytest.mark.parametrize("status", [0x6D00, 0x6B00, 0x6A88, 0x6A86])
@@ -434,6 +445,7 @@ def test_descriptions_of_other_programs_are_descriptions():
     assert (nameless.kind, nameless.label, nameless.bits) == ("RSA", "", 2048)
     assert (odd.kind, odd.bits) == ("EC", 256)
     assert odd.label.endswith("A")
+    assert Description.parse(bytes.fromhex("a00d30003003040101" + "a1043002a105")).bits == 0
 
 
 def test_a_nameless_description_is_not_taken_for_the_certificate(tmp_path):
