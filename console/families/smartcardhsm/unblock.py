@@ -55,7 +55,8 @@ class Said:
 
     @property
     def words(self) -> str:
-        answered = f"answered {self.code}" if self.code else "the answer was lost"
+        answered = f"refused ({self.code})" if self.code else "the answer was lost"
+        answered = "done" if self.ok else answered
         return f"{answered}; user PIN {self.pin.words}, SO-PIN {self.so_pin.words}"
 
 
