@@ -6,12 +6,13 @@ right; and one try is always left.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from console.errors import BadUsage, GateClosed
+from console.errors import BadUsage, BeyondRepair, GateClosed
 from console.families.smartcardhsm import contents
 from console.families.smartcardhsm.chain import Chain, examine
 from console.families.smartcardhsm.client import (
@@ -31,14 +32,19 @@ FEWEST_SO_TRIES = 4
 """Below this the SO-PIN is not tried: it has 15 tries for life, and none ever comes back."""
 LONGEST_FILE = 64 * 1024
 SHORTEST_PIN, LONGEST_PIN = 6, 15
+LONGEST_GIVEN = 16
+"""Some programs set a PIN of 16; one that is there already is given as it is."""
 UNTOUCHED = "Nothing was changed on the device."
 
 HEX, TEXT = "16 hex digits", "8 characters"
 SO_LENGTH = {HEX: 16, TEXT: 8}
 
-PIN_LENGTH = f"{SHORTEST_PIN} to {LONGEST_PIN} characters"
+PIN_LENGTH = f"{SHORTEST_PIN} to {LONGEST_GIVEN} characters"
+NEW_PIN_LENGTH = f"{SHORTEST_PIN} to {LONGEST_PIN} characters"
 PIN = Question("pin", Kind.SECRET, "The user PIN?", hint=PIN_LENGTH)
-NEW_PIN = Question("new_pin", Kind.SECRET, f"The new user PIN ({PIN_LENGTH})?", hint=PIN_LENGTH)
+NEW_PIN = Question(
+    "new_pin", Kind.SECRET, f"The new user PIN ({NEW_PIN_LENGTH})?", hint=NEW_PIN_LENGTH
+)
 SO_PIN = Question("so_pin", Kind.SECRET, "The SO-PIN?")
 SO_PIN_FORMAT = Question(
     "so_pin_format",
@@ -61,12 +67,38 @@ class Unit:
     chain: Chain
     pin: Pin
     so_pin: Pin
-    shares: KeyShares
+    domains: tuple[KeyShares, ...]
+    domain: int = 0
+    """The key domain that this run is about."""
+
+    @property
+    def shares(self) -> KeyShares:
+        """The key shares of that domain."""
+        return self.domains[self.domain]
+
+    @property
+    def shares_words(self) -> str:
+        """The key shares of every domain."""
+        if len(self.domains) == 1:
+            return self.shares.words
+        return "; ".join(f"domain {at}: {one.words}" for at, one in enumerate(self.domains))
+
+    def takes(self, kcv: bytes) -> Unit:
+        """The same, about the domain that has this check value, or else the one it may get."""
+        known = (at for at, one in enumerate(self.domains) if one.ready and one.kcv == kcv)
+        waits = (at for at, one in enumerate(self.domains) if one.missing)
+        chosen = next(known, None)
+        return replace(self, domain=next(waits, 0) if chosen is None else chosen)
 
     @property
     def name(self) -> str:
         serial = self.chain.serial or "no serial"
         return f"SmartCard-HSM {serial}, firmware {self.hsm.version}"
+
+    @property
+    def shelf(self) -> str:
+        """What its backup is asked for by: its serial, as a file may be named."""
+        return re.sub(r"[^A-Za-z0-9]+", "", self.chain.serial) or "NOSERIAL"
 
     @property
     def last_four(self) -> str:
@@ -92,8 +124,8 @@ def opened(guide: Guide) -> Iterator[Unit]:
 def identify(guide: Guide, line: CardLine) -> Unit:
     """Everything that it tells without a PIN and without its files."""
     hsm = SmartCardHsm.open(line)
-    chain = examine(hsm.read(DEVICE_FILE) or b"", guide.today)
-    return Unit(hsm, chain, hsm.pin(), hsm.pin(SO), hsm.key_shares())
+    chain = examine(contents.readable(hsm, DEVICE_FILE), guide.today)
+    return Unit(hsm, chain, hsm.pin(), hsm.pin(SO), hsm.key_domains())
 
 
 def _identity(unit: Unit) -> str:
@@ -123,12 +155,18 @@ def usable(pin: Pin, whose: str = "The") -> None:
         raise GateClosed(f"{whose} device was never initialised.", "Run reset to initialise it.")
     if pin.transport:
         raise GateClosed(
-            f"{whose} device is in transport state: its PIN has to be changed first.", UNTOUCHED
+            f"{whose} device is in transport state: its PIN has to be changed first.",
+            f"{UNTOUCHED} Run unblock with the transport PIN.",
         )
     if pin.blocked:
         raise GateClosed(
             f"{whose} user PIN is blocked. The keys are still there.",
             "Run unblock with the SO-PIN, where the device allows it.",
+        )
+    if pin.silent:
+        raise GateClosed(
+            f"{whose} device does not say how many tries its user PIN has ({pin.silent}).",
+            f"{UNTOUCHED} No PIN was sent. Export the log for support.",
         )
     if pin.tries == 1:
         raise GateClosed(
@@ -164,11 +202,12 @@ def _unlocked(pin: Pin) -> str:
 def well_sized(guide: Guide, question: Question, text: str = "") -> bytes:
     """A PIN that can be one. Raises GateClosed when it twice cannot; nothing was sent then."""
     before = None
+    longest = LONGEST_PIN if question is NEW_PIN else LONGEST_GIVEN
     while True:
         typed = (guide.ask(question, text) or "").encode()
-        if SHORTEST_PIN <= len(typed) <= LONGEST_PIN:
+        if SHORTEST_PIN <= len(typed) <= longest:
             return typed
-        wrong = f"That has {len(typed)} characters; a user PIN has {SHORTEST_PIN} to {LONGEST_PIN}."
+        wrong = f"That has {len(typed)} characters; a user PIN has {SHORTEST_PIN} to {longest}."
         if typed == before:
             raise GateClosed(wrong, "It was not sent: no try was spent.")
         before = typed
@@ -178,12 +217,20 @@ def well_sized(guide: Guide, question: Question, text: str = "") -> bytes:
 # --- the SO-PIN -------------------------------------------------------------------------------
 
 
-def so_tries_left(pin: Pin) -> None:
-    """Raises GateClosed where the SO-PIN may not be tried."""
+def so_tries_left(unit: Unit) -> None:
+    """Raises GateClosed where the SO-PIN may not be tried, BeyondRepair where nothing helps."""
+    pin = unit.so_pin
+    if pin.blocked and unit.pin.blocked:
+        raise both_blocked(unit)
     if pin.blocked:
         raise GateClosed(
             "The SO-PIN is blocked for ever: this device can never be initialised again.",
             "Its keys work as long as the user PIN does: run backup now.",
+        )
+    if pin.silent:
+        raise GateClosed(
+            f"The device does not say how many tries its SO-PIN has ({pin.silent}).",
+            f"{UNTOUCHED} A wrong one costs a try for ever. Export the log for support.",
         )
     if pin.tries is not None and pin.tries < FEWEST_SO_TRIES:
         raise GateClosed(
@@ -193,26 +240,47 @@ def so_tries_left(pin: Pin) -> None:
         )
 
 
+def both_blocked(unit: Unit) -> BeyondRepair:
+    """Both PINs have no try left."""
+    return BeyondRepair(
+        "Both PINs are blocked: nothing can open this device again, by design.",
+        "Its keys are lost here. Restore their backup onto another device.",
+        proof=(unit.name, "user PIN blocked", "SO-PIN blocked"),
+    )
+
+
 def ask_so_pin(guide: Guide, unit: Unit) -> bytes:
     """The SO-PIN as it goes over the wire: 8 bytes. One of a wrong length is never sent."""
-    so_tries_left(unit.so_pin)
+    so_tries_left(unit)
     form = guide.ask(SO_PIN_FORMAT) or HEX
-    question = replace(
-        SO_PIN,
-        ask=f"{SO_PIN.ask} {form}; {unit.so_pin.words}. A wrong one costs a try for ever.",
-        hint=form,
-    )
+    cost = f"{SO_PIN.ask} {form}; {unit.so_pin.words}. A wrong one costs a try for ever."
+    if not unit.so_pin.initialised:
+        cost = f"Choose its SO-PIN, {form}. It stays for life: 15 tries, and no other ever opens."
+    question = replace(SO_PIN, ask=cost, hint=form)
     before = None
     while True:
         typed = guide.ask(question) or ""
         code = so_code(typed, form)
-        if code is not None:
+        if code is not None and _meant_so(guide, unit, form, typed):
             return code
+        if code is not None:
+            before = None
+            guide.tell("The two differ.", "Nothing was sent. Type it again, twice.")
+            continue
         wrong = f"That has {len(typed)} characters; wanted are {form}."
         if typed == before:
             raise GateClosed(wrong, "It was not sent: no try was spent.")
         before = typed
         guide.tell(wrong, "It was not sent: no try was spent.")
+
+
+def _meant_so(guide: Guide, unit: Unit, form: str, typed: str) -> bool:
+    """Is it the SO-PIN that was meant? A new one is typed twice: a slip would last for life."""
+    if unit.so_pin.initialised:
+        return True
+    ask = f"The same SO-PIN once more, {form}: no other will ever open it."
+    once_more = replace(SO_PIN, ask=ask, hint=form)
+    return guide.ask(once_more) == typed
 
 
 def so_code(typed: str, form: str) -> bytes | None:

@@ -7,7 +7,9 @@ parsed, its check value compared with the device's, and its digest with what was
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from console.errors import BadUsage, GateClosed, Refused
@@ -24,17 +26,25 @@ from console.families.smartcardhsm.approach import (
 )
 from console.families.smartcardhsm.blob import Blob
 from console.families.smartcardhsm.check import keep_passport
-from console.families.smartcardhsm.client import KeyShares
 from console.families.smartcardhsm.contents import Contents, HeldKey
 from console.families.smartcardhsm.dkek import NO_KCV
 from console.families.smartcardhsm.keyfile import KeyFile
+from console.families.smartcardhsm.rehearsal import counted
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
 ALL = "all"
+LIST = ".backup.json"
+"""How the list of a backup's files ends; it begins with the serial of the device."""
 KEYS = Question(
     "keys", Kind.TEXT, "Which keys (their numbers, commas between them)? Empty: all.", optional=True
 )
+REASONS = {
+    "6985": "It was made without the right to be wrapped.",
+    "6982": "It was made without the right to be wrapped.",
+    "6A88": "It is in no key domain that has its shares: run restore with them, then backup.",
+}
+"""Why a key does not come out, by the answer to WRAP (reference 2.3)."""
 WRAP = Step(
     "wrap",
     "Wrap the keys and check the files",
@@ -49,23 +59,32 @@ class Wrapped:
 
     files: tuple[str, ...]
     refused: tuple[str, ...]
+    kcvs: tuple[str, ...]
+    """The check values that the files are under, one for each key domain."""
+    digests: Mapping[str, str]
+    """The SHA-256 of each file."""
 
 
 def backup(guide: Guide) -> Outcome:
     wanted = guide.ask(KEYS)
     with opened(guide) as unit:
-        wraps(unit.shares)
+        wraps(unit)
         held = look(guide, unit)
         chosen = choose(held, wanted)
         unlock(guide, unit)
-        kcv = unit.hsm.key_shares().kcv
+        kcvs = tuple(one.kcv for one in unit.hsm.key_domains() if one.ready)
         keep_passport(guide, unit, held)
-        done = guide.step(WRAP, _wrap_all, guide, unit, chosen, kcv, found=_found)
-    return _judged(done, kcv)
+        done = guide.step(WRAP, _wrap_all, guide, unit, chosen, kcvs, found=_found)
+        listed = json.dumps(done.digests, indent=1, sort_keys=True).encode()
+        guide.keep(f"{unit.shelf}{LIST}", listed, "The list of this backup, for restore.")
+    return _judged(done, unit.shelf)
 
 
-def wraps(shares: KeyShares) -> None:
+def wraps(unit: Unit) -> None:
     """Raises GateClosed where the device exports no key."""
+    if any(one.ready for one in unit.domains):
+        return
+    shares = unit.shares
     if shares.total is None:
         raise GateClosed(
             "This device was initialised without key shares: its keys can never be exported.",
@@ -104,30 +123,36 @@ def choose(held: Contents, wanted: str | None) -> tuple[HeldKey, ...]:
     return held.present
 
 
-def _wrap_all(guide: Guide, unit: Unit, chosen: tuple[HeldKey, ...], kcv: bytes) -> Wrapped:
-    files, refused = [], []
+def _wrap_all(
+    guide: Guide, unit: Unit, chosen: tuple[HeldKey, ...], kcvs: tuple[bytes, ...]
+) -> Wrapped:
+    digests: dict[str, str] = {}
+    refused, under = [], {}
     for done, key in enumerate(chosen, start=1):
         try:
-            files.append(_wrap(guide, unit, key, kcv))
+            file = _wrap(guide, unit, key, kcvs)
+            digests[file.name] = file.digest
+            under[file.blob.kcv.hex()] = True
         except Refused as error:
             if error.code == "reset":
                 raise
             why = f"{key.words}: {error.sentence}"
-            guide.warn(f"Not exported: {why}", "It was made without the right to be wrapped.")
+            guide.warn(f"Not exported: {why}", REASONS.get(error.code, ""))
             refused.append(why)
         guide.progress("Wrapping keys", done, len(chosen))
-    return Wrapped(tuple(files), tuple(refused))
+    return Wrapped(tuple(digests), tuple(refused), tuple(under), digests)
 
 
-def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcv: bytes) -> str:
+def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcvs: tuple[bytes, ...]) -> KeyFile:
     blob = Blob.parse(unit.hsm.wrap(key.number), f"Key {key.number}")
-    if blob.kcv != kcv and kcv != NO_KCV:
+    if blob.kcv not in kcvs and NO_KCV not in kcvs:
+        said = ", ".join(kcv.hex() for kcv in kcvs)
         raise GateClosed(
             f"Key {key.number} came out under check value {blob.kcv.hex()}, the device says "
-            f"{kcv.hex()}.",
+            f"{said}.",
             "Do not rely on this backup. Nothing was changed on the device.",
         )
-    name = f"key-{key.number:02d}{_plain(key.label)}.wrapped.bin"
+    name = f"{unit.shelf}-key-{key.number:02d}{_plain(key.label)}.wrapped.bin"
     data = KeyFile(name, blob, key.about, key.certificate).encode()
     again = KeyFile.parse(name, data)
     kept = guide.keep(name, data, f"Key {key.number}, wrapped: useless without the DKEK shares.")
@@ -140,7 +165,7 @@ def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcv: bytes) -> str:
             f"Key {key.number} has an algorithm list ({blob.algorithms.hex()}): firmware 3.1 "
             "cannot take such a key back, every other can."
         )
-    return name
+    return again
 
 
 def _plain(label: str) -> str:
@@ -152,10 +177,11 @@ def _found(done: Wrapped) -> str:
     return f"{len(done.files)} files, checked; {len(done.refused)} not exported"
 
 
-def _judged(done: Wrapped, kcv: bytes) -> Outcome:
+def _judged(done: Wrapped, shelf: str) -> Outcome:
+    kcvs = ", ".join(done.kcvs)
     need = (
         "Prove the backup: restore it onto a second device before anything is deleted here.",
-        f"Keep the DKEK shares of check value {kcv.hex()} elsewhere: without them it is useless.",
+        f"Keep the DKEK shares of check value {kcvs} elsewhere: without them it is useless.",
     )
     if done.refused:
         return Outcome(
@@ -167,9 +193,9 @@ def _judged(done: Wrapped, kcv: bytes) -> Outcome:
         )
     return Outcome(
         Verdict.REPAIRED,
-        f"{len(done.files)} keys are in files, each checked by header, check value and digest.",
-        "They lie with this run's record; log export hands them over.",
-        (*done.files, f"check value {kcv.hex()}"),
+        f"In files: {counted(len(done.files))}, checked by header, check value and digest.",
+        f"Restore takes them from here by the name {shelf}; log export hands them over.",
+        (*done.files, f"check value {kcvs}"),
         need,
     )
 

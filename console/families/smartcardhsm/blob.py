@@ -58,13 +58,16 @@ class PlainKey:
     parts: Mapping[str, bytes] = field(repr=False)
 
     def public(self) -> PublicKey | None:
-        """The public half; None for AES, and for a curve that is not known here."""
+        """The public half; None for AES, for a curve not known here, for numbers that make none."""
         if self.type is KeyType.EC:
             return curves.public_key(self.parts["order"], self.parts["point"])
         if self.type is KeyType.AES:
             return None
         e, n = (int.from_bytes(self.parts[name], "big") for name in ("e", "n"))
-        return rsa.RSAPublicNumbers(e, n).public_key()
+        try:
+            return rsa.RSAPublicNumbers(e, n).public_key()
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)

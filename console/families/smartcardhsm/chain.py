@@ -69,6 +69,7 @@ def examine(data: bytes, today: date, anchor: Certificate | None = None) -> Chai
         return Chain(Trust.BROKEN, f"The device certificate cannot be read. {error.sentence}")
     if not certificates:
         return Chain(Trust.ABSENT, "It has no device certificate.")
+    certificates = _in_order(certificates)
     device, *above = certificates
     if not above:
         why = "It brings its own certificate without the issuer's, so its origin is not proven."
@@ -79,13 +80,22 @@ def examine(data: bytes, today: date, anchor: Certificate | None = None) -> Chai
         return Chain(Trust.BROKEN, why, (), certificates)
     notes = _dates(certificates, today)
     if issuer.car != anchor.chr:
-        why = f"Its chain ends at {issuer.car}, not at this vendor's root: another vendor's, or a "
-        return Chain(Trust.UNKNOWN, f"{why}clone.", notes, certificates)
+        why = f"Its chain ends at {issuer.car}, a root that is not known here: another vendor's, "
+        return Chain(Trust.UNKNOWN, f"{why}a newer one, or a clone.", notes, certificates)
     if not issuer.signed(anchor.key, anchor.oid):
         why = f"The issuer {issuer.chr} names the vendor's root, which did not sign it."
         return Chain(Trust.BROKEN, why, notes, certificates)
     why = f"Its certificate chain is good up to the vendor's root {anchor.chr}."
     return Chain(Trust.VENDOR, why, notes, certificates)
+
+
+def _in_order(certificates: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
+    """The device's first, then whoever signed it: the issuer's may stand before it."""
+    signers = {known.car for known in certificates}
+    device = next((known for known in certificates if known.chr not in signers), certificates[0])
+    above = [known for known in certificates if known is not device]
+    above.sort(key=lambda known: known.chr != device.car)
+    return device, *above
 
 
 def _dates(certificates: tuple[Certificate, ...], today: date) -> tuple[str, ...]:

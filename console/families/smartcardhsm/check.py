@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from console.errors import BeyondRepair
 from console.events import Verdict
 from console.families.smartcardhsm.approach import (
     FEWEST_SO_TRIES,
@@ -16,6 +15,7 @@ from console.families.smartcardhsm.approach import (
     LOOK,
     Unit,
     atr,
+    both_blocked,
     look,
     opened,
     read_file,
@@ -48,7 +48,7 @@ def check(guide: Guide) -> Outcome:
 
 def keep_passport(guide: Guide, unit: Unit, held: Contents) -> Passport:
     """Keep the passport for the record."""
-    passport = Passport.of(atr(guide), unit.hsm.application, unit.chain, unit.shares, held)
+    passport = Passport.of(atr(guide), unit.hsm.application, unit.chain, unit.domains, held)
     guide.keep(NAME, passport.encode(), "The device passport: compare it after shipping.")
     return passport
 
@@ -61,12 +61,8 @@ def say(guide: Guide, unit: Unit, held: Contents) -> None:
     guide.tell(f"Certificate holder {device.chr if device else 'unknown'}. {unit.chain.sentence}")
     for note in unit.chain.notes:
         guide.tell(note)
-    may = "may" if application.may_unblock else "may not"
-    guide.tell(
-        f"Options {application.options or 0:02X}: the SO-PIN {may} reset the user PIN. "
-        f"User PIN {unit.pin.words}; SO-PIN {unit.so_pin.words}."
-    )
-    guide.tell(f"Key shares: {unit.shares.words}.")
+    guide.tell(f"{application.words} User PIN {unit.pin.words}; SO-PIN {unit.so_pin.words}.")
+    guide.tell(f"Key shares: {unit.shares_words}.")
     for key in held.keys:
         guide.tell(f"On it: {key.words}.")
     for words in held.others:
@@ -81,8 +77,12 @@ def facts(unit: Unit, held: Contents) -> tuple[str, ...]:
         unit.name,
         f"user PIN {unit.pin.words}",
         f"SO-PIN {unit.so_pin.words}",
-        f"key shares: {unit.shares.words}",
+        f"key shares: {unit.shares_words}",
         f"on it: {held.words}",
+        *(key.words for key in held.keys),
+        *held.others,
+        unit.chain.sentence,
+        *unit.chain.notes,
     )
 
 
@@ -97,15 +97,11 @@ def _judged(unit: Unit, held: Contents, changed: tuple[str, ...]) -> Outcome:
     if unit.chain.trust is Trust.BROKEN:
         return _fault(unit.chain.sentence, "Do not trust it with keys; ask the vendor.", proof)
     if unit.so_pin.blocked and unit.pin.blocked:
-        raise BeyondRepair(
-            "Both PINs are blocked: nothing can open this device again, by design.",
-            "Its keys are lost here. Restore their backup onto another device.",
-            proof=proof,
-        )
+        raise both_blocked(unit)
     trouble = _trouble(unit, held)
     if trouble:
         return _fault(*trouble, proof)
-    return _well(unit, held)
+    return _well(unit, held, proof)
 
 
 def _trouble(unit: Unit, held: Contents) -> tuple[str, str] | None:
@@ -121,26 +117,35 @@ def _trouble(unit: Unit, held: Contents) -> tuple[str, str] | None:
             "The SO-PIN is blocked for ever; the keys work as long as the user PIN does.",
             "Run backup now and restore it onto another device.",
         )
-    half = tuple(key for key in held.keys if key.half or not key.present)
+    if unit.pin.transport:
+        return (
+            "Its PIN is the transport PIN: it opens nothing until it is changed.",
+            "Run unblock with the transport PIN: it sets a PIN of your own. Keys stay.",
+        )
+    half = tuple(key for key in held.keys if not key.whole)
     if half:
         words = "; ".join(key.words for key in half)
-        return f"Not whole: {words}.", "Run restore with the same backup: it mends that."
+        return (
+            f"Not whole: {words}.",
+            "Run restore with the same backup: it mends that. None there? Run backup here first.",
+        )
     return None
 
 
-def _well(unit: Unit, held: Contents) -> Outcome:
+def _well(unit: Unit, held: Contents, proof: tuple[str, ...]) -> Outcome:
     if not unit.pin.initialised:
         return Outcome(
             Verdict.NO_FAULT,
             f"{unit.name} was never initialised; nothing is wrong with it.",
             "Run reset to initialise it.",
+            proof,
         )
     advice = f"Compare {NAME} after shipping."
     if unit.shares.missing:
         advice = f"Run restore to give it its missing key shares ({unit.shares.missing})."
     elif unit.so_pin.tries is not None and unit.so_pin.tries < FEWEST_SO_TRIES:
         advice = "Its SO-PIN is nearly used up: keep a backup on another device."
-    return Outcome(Verdict.NO_FAULT, f"{unit.name}: on it {held.words}.", advice)
+    return Outcome(Verdict.NO_FAULT, f"{unit.name}: on it {held.words}.", advice, proof)
 
 
 def _fault(sentence: str, advice: str, proof: tuple[str, ...]) -> Outcome:

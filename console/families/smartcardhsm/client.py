@@ -7,11 +7,11 @@ decides nothing: what a flow may do with an answer, the flow says.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from console.errors import Garbled, NotPermitted, Refused
 from console.families.smartcardhsm.dkek import KCV_SIZE, NO_KCV
-from console.families.smartcardhsm.models import Version
+from console.families.smartcardhsm.models import FIRST_WITH_DOMAINS, Version
 from console.hardware.lines import CardLine
 from console.protocols import tlv
 from console.protocols.apdu import Command, Exchange, Meaning, Meanings, Reach, Response
@@ -28,30 +28,43 @@ DEVICE_KEY = 0
 RESET_ALLOWED, TRANSPORT = 0x01, 0x02
 WRAP, UNWRAP = 0x92, 0x93
 RAW_RSA, PKCS1_SHA256, RAW_EC, EC_SHA256 = 0x20, 0x33, 0x70, 0x73
+RAW_DECIPHER, ECDH = 0x21, 0x80
 
 END_OF_FILE, NOT_FOUND, FULL, EXISTS = 0x6282, 0x6A82, 0x6A84, 0x6A89
 NEVER_INITIALISED, TRANSPORT_PIN, BLOCKED = 0x6A88, 0x6984, 0x6983
-NO_KEY_SHARES = (0x6D00, 0x6B00)
-BEYOND_END = (0x6B00, 0x6282)
+WRONG_DATA, NO_REFERENCE = 0x6A80, 0x6A88
+ENDED = (0x6283, 0x6285)
+"""What SELECT says of an application that was terminated (ISO 7816-4, 5.1.3)."""
+NO_KEY_SHARES = (0x6D00, 0x6B00, 0x6A88, 0x6A86)
+BEYOND_END = (0x6B00, 0x6282, 0x6A86, 0x6A80)
+NO_TRANSFER = (0x6A82, 0x6A86, 0x6A81, 0x6B00, 0x6D00)
+"""Answers to writing the transfer file from a card that takes a blob in one command only."""
+MOST_DOMAINS = 16
+SHORTEST_STATUS = 2 + KCV_SIZE
 
 WORDS: Meanings = {
     "6A84": Meaning("its memory is full", "Nothing that was on it is lost. Run check."),
     "6A89": Meaning("something of that number is there already"),
     "6982": Meaning("its PIN is not given, or this is not allowed"),
     "6985": Meaning("it is not allowed: a wrong PIN, or a key restricted to other uses"),
+    "6A88": Meaning("key shares are missing, or the key is in no key domain"),
     "6D00": Meaning("it was initialised without key shares, so it wraps no keys"),
 }
 
 
 @dataclass(frozen=True)
 class Pin:
-    """A PIN as the card tells it. `tries` is None while it is verified, or not there yet."""
+    """A PIN as the card tells it. `tries` is None while it is verified, or not there yet.
+
+    `silent` is the status word of a card that does not tell them.
+    """
 
     tries: int | None = None
     blocked: bool = False
     verified: bool = False
     initialised: bool = True
     transport: bool = False
+    silent: str = ""
 
     @property
     def words(self) -> str:
@@ -61,7 +74,11 @@ class Pin:
             return "in transport state: it has to be changed first"
         if self.blocked:
             return "blocked"
-        return "verified" if self.verified else f"{self.tries} tries left"
+        if self.silent:
+            return f"tries not told ({self.silent})"
+        if self.verified:
+            return "verified"
+        return "1 try left" if self.tries == 1 else f"{self.tries} tries left"
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ class KeyShares:
 
     @property
     def words(self) -> str:
-        if self.total is None:
+        if self.none:
             return "none: initialised without key shares, no key can be wrapped"
         if self.missing:
             return f"{self.missing} of {self.total} shares missing"
@@ -82,6 +99,11 @@ class KeyShares:
             return f"made by the device itself, in no other device; check value {self.kcv.hex()}"
         counted = "1 share" if self.total == 1 else f"{self.total} shares"
         return f"{counted}, complete; check value {self.kcv.hex()}"
+
+    @property
+    def none(self) -> bool:
+        """Does it wrap no keys at all? Some say so with nothing but zeros."""
+        return self.total is None or (not self.total and not self.missing and self.kcv == NO_KCV)
 
     @property
     def ready(self) -> bool:
@@ -95,6 +117,15 @@ class Application:
 
     version: Version
     options: int | None
+
+    @property
+    def words(self) -> str:
+        """The options, and what they allow."""
+        if self.options is None:
+            return "It tells no options, as the oldest do: its SO-PIN resets no user PIN."
+        may = "may" if self.may_unblock else "may not"
+        sent = " It was sent out with a transport PIN." if self.options & TRANSPORT else ""
+        return f"Options {self.options:02X}: the SO-PIN {may} reset the user PIN.{sent}"
 
     @property
     def may_unblock(self) -> bool:
@@ -137,6 +168,11 @@ class SmartCardHsm:
         """Select its application. Raises NotPermitted if it is no SmartCard-HSM."""
         answer = Exchange(line).send(Command(0, 0xA4, 4, 0, AID, 256))
         found = _application(answer.data) if answer.ok else None
+        if answer.status in ENDED:
+            raise NotPermitted(
+                f"The SmartCard-HSM application on this card was terminated ({answer.code}).",
+                "Nothing opens it again. Restore its backup onto another device.",
+            )
         if found is None:
             raise NotPermitted(
                 "This card does not answer as a SmartCard-HSM.",
@@ -153,14 +189,31 @@ class SmartCardHsm:
     def pin(self, which: int = USER) -> Pin:
         """The state of the user PIN or the SO-PIN; costs no try."""
         answer = self._cards.send(Command(0, 0x20, 0, which))
+        # The first line (1.x) says 6984 where later ones say 6A88 (reference 2.3).
+        if answer.status == TRANSPORT_PIN and (which == SO or self.version.major < 2):
+            return Pin(initialised=False)
         return _pin(answer)
 
-    def key_shares(self) -> KeyShares:
-        """The state of the DKEK."""
-        answer = self._cards.send(Command(0x80, 0x52, 0, 0, expected=256))
+    def key_shares(self, domain: int = 0) -> KeyShares:
+        """The state of the DKEK, or of that key domain's key."""
+        answer = self._cards.send(Command(0x80, 0x52, 0, domain, expected=256))
         if answer.status in NO_KEY_SHARES:
             return KeyShares(None)
         return _shares(self._good(answer, "to tell about its key shares"))
+
+    def key_domains(self) -> tuple[KeyShares, ...]:
+        """The state of each key domain, the first always; from 3.x on there may be several."""
+        found = [self.key_shares()]
+        while self.version.major >= FIRST_WITH_DOMAINS and len(found) < MOST_DOMAINS:
+            answer = self._cards.send(Command(0x80, 0x52, 0, len(found), expected=256))
+            if answer.ok:
+                found.append(_shares(answer.data))
+            elif answer.status == NO_REFERENCE:
+                found.append(KeyShares(None))  # there, and nothing is in it
+            else:
+                break
+        last = max((at for at, one in enumerate(found) if not one.none), default=0)
+        return tuple(found[: last + 1])
 
     def files(self) -> tuple[int, ...]:
         """The number of every file and key."""
@@ -182,7 +235,8 @@ class SmartCardHsm:
             if answer.status != END_OF_FILE:
                 self._good(answer, f"to read its file {number:04X}")
             data += answer.data
-            if len(answer.data) < PIECE:
+            # Fewer than asked for may be the card's own limit: only what the card says ends it.
+            if not answer.data or answer.status == END_OF_FILE:
                 return data
 
     def random(self, size: int) -> bytes:
@@ -194,6 +248,10 @@ class SmartCardHsm:
         """Give the user PIN; what the card then says of it."""
         return _pin(self._cards.send(Command(0, 0x20, 0, USER, pin)))
 
+    def change(self, old: bytes, new: bytes) -> Response:
+        """The user PIN that is there, or the transport PIN, by a new one; the answer."""
+        return self._cards.send(Command(0, 0x24, 0, USER, old + new))
+
     def unblock(self, so_pin: bytes, pin: bytes) -> Response:
         """Set a new user PIN by the SO-PIN; the answer, whatever it is."""
         return self._cards.send(Command(0, 0x2C, 0, USER, so_pin + pin))
@@ -204,8 +262,8 @@ class SmartCardHsm:
 
     # --- keys ------------------------------------------------------------------------------
 
-    def put_share(self, share: bytes) -> KeyShares:
-        command = Command(0x80, 0x52, 0, 0, share, 256)
+    def put_share(self, share: bytes, domain: int = 0) -> KeyShares:
+        command = Command(0x80, 0x52, 0, domain, share, 256)
         return _shares(self._cards.demand(command, "the key share"))
 
     def wrap(self, key: int) -> bytes:
@@ -214,9 +272,32 @@ class SmartCardHsm:
         return self._cards.demand(command, f"to export key {key}")
 
     def unwrap(self, key: int, blob: bytes) -> None:
-        """Make it key `key`; the blob goes through the transfer file, piece by piece."""
-        self.write(TRANSFER_FILE, blob)
-        self._cards.demand(Command(0x80, 0x74, key, UNWRAP), f"to import key {key}")
+        """Make it key `key`; the blob goes through the transfer file, piece by piece.
+
+        A card without that file takes the blob in one command, as the oldest lines do.
+        """
+        what, command = f"to import key {key}", Command(0x80, 0x74, key, UNWRAP)
+        try:
+            self.write(TRANSFER_FILE, blob)
+        except Refused as error:
+            if error.code not in {f"{status:04X}" for status in NO_TRANSFER}:
+                raise
+            self._cards.demand(replace(command, data=blob), what)
+            return
+        answer = self._cards.send(command)
+        if answer.status == WRONG_DATA and self._cleared(TRANSFER_FILE):
+            # What a longer blob left behind this one is read as its seal.
+            self.write(TRANSFER_FILE, blob)
+            answer = self._cards.send(command)
+        self._good(answer, what)
+
+    def _cleared(self, number: int) -> bool:
+        command = Command(0, 0xE4, 2, 0, number.to_bytes(2, "big"))
+        return self._cards.send(command).ok
+
+    def decipher(self, key: int, algorithm: int, data: bytes) -> bytes:
+        command = Command(0x80, 0x62, key, algorithm, data, 1024)
+        return self._cards.demand(command, f"to decipher by key {key}")
 
     def generate(self, key: int, order: bytes) -> bytes:
         """A new key pair; the request that the card made of it."""
@@ -256,9 +337,10 @@ def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _application(answer: bytes) -> Application | None:
-    """From the proprietary part of the FCP, read from its end."""
+    """From the proprietary part of the FCP (62; some wrap it in an FCI, 6F), read from its end."""
     try:
-        told = tlv.find(answer, 0x62, 0x85) or b""
+        told = tlv.find(answer, 0x62, 0x85) or tlv.find(answer, 0x6F, 0x62, 0x85)
+        told = told or tlv.find(answer, 0x6F, 0x85) or b""
     except Garbled:
         return None
     if len(told) < 2:
@@ -278,14 +360,11 @@ def _pin(answer: Response) -> Pin:
         return Pin(tries=0, blocked=True)
     if answer.code.startswith("63C"):
         return Pin(tries=answer.status & 0xF)
-    raise Refused(
-        "The card did not say how many tries its PIN has.",
-        "Nothing was changed. Export the log for support.",
-        code=answer.code,
-    )
+    return Pin(silent=answer.code)
 
 
 def _shares(data: bytes) -> KeyShares:
-    if len(data) != 2 + KCV_SIZE:
+    """Total, missing, check value; what follows names the key domain (3.x)."""
+    if len(data) < SHORTEST_STATUS:
         raise Garbled("The card's answer about its key shares does not add up.")
-    return KeyShares(data[0], data[1], data[2:])
+    return KeyShares(data[0], data[1], data[2:SHORTEST_STATUS])

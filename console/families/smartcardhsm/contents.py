@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from console.errors import Garbled
+from console.errors import Garbled, Refused
 from console.families.smartcardhsm import cvc
 from console.families.smartcardhsm.blob import PublicKey
 from console.families.smartcardhsm.client import ABOUT, CERTIFICATE, DEVICE_KEY, KEY, SmartCardHsm
 from console.families.smartcardhsm.description import Description, label_in
+from console.protocols import tlv
 
 DATA, PRIVATE_DATA, CA_CERTIFICATE = 0xCF, 0xCD, 0xCA
 KINDS = {
@@ -55,7 +56,19 @@ class HeldKey:
     @property
     def half(self) -> bool:
         """Is the key there and other programs cannot see it?"""
-        return self.present and self.description is None
+        return self.present and (not self.about or torn(self.about))
+
+    @property
+    def torn(self) -> bool:
+        """Was its certificate or request written in part only?"""
+        return self.present and torn(self.certificate)
+
+    @property
+    def whole(self) -> bool:
+        """Is nothing missing? A certificate that outlived its key does no harm."""
+        if not self.present:
+            return not self.about
+        return not self.half and not self.torn
 
     @property
     def words(self) -> str:
@@ -63,9 +76,12 @@ class HeldKey:
         seen = self.description
         kind = f" ({seen.kind} {seen.bits})" if seen and seen.bits else ""
         if not self.present:
-            return f"{named}: only its description or certificate, the key is not there"
+            left = "description" if self.about else "certificate"
+            return f"{named}: only its {left}, the key is not there"
         if self.half:
             return f"{named}: without its description, so other programs do not see it"
+        if self.torn:
+            return f"{named}{kind}: its certificate was written in part only"
         return f"{named}{kind}"
 
 
@@ -107,6 +123,15 @@ class Contents:
         return sum(number >> 8 == kind and number & 0xFF != DEVICE_KEY for number in self.files)
 
 
+def torn(data: bytes) -> bool:
+    """Is that the beginning of an object whose rest is missing? Nothing at all is not."""
+    try:
+        _, start, length = tlv.header(data)
+    except Garbled:
+        return bool(data)
+    return start + length > len(data)
+
+
 def read(
     hsm: SmartCardHsm, told: Callable[[int, int], None] = lambda done, total: None
 ) -> Contents:
@@ -126,7 +151,7 @@ def _other(hsm: SmartCardHsm, number: int, files: tuple[int, ...]) -> str:
     """A certificate or data object, with the label that its description gives it (PKCS#15)."""
     kind, at = divmod(number, 256)
     about = DESCRIBED_IN[kind] << 8 | at
-    label = label_in((hsm.read(about) or b"") if about in files else b"")
+    label = label_in(readable(hsm, about) if about in files else b"")
     return f'{KINDS[kind][0]} {at} "{label}"' if label else f"{KINDS[kind][0]} {at}"
 
 
@@ -139,9 +164,21 @@ def again(hsm: SmartCardHsm, held: Contents, number: int) -> Contents:
 
 
 def _held(hsm: SmartCardHsm, number: int, files: tuple[int, ...]) -> HeldKey:
-    def content(kind: int) -> bytes:
-        name = kind << 8 | number
-        return (hsm.read(name) or b"") if name in files else b""
-
     present = (KEY << 8 | number) in files
+
+    def content(kind: int) -> bytes:
+        """Some cards list a key without what lies beside it; to read it is the only way to know."""
+        name = kind << 8 | number
+        return readable(hsm, name) if present or name in files else b""
+
     return HeldKey(number, present, content(ABOUT), content(CERTIFICATE))
+
+
+def readable(hsm: SmartCardHsm, number: int) -> bytes:
+    """The file; b"" where there is none, or where the card keeps it to itself."""
+    try:
+        return hsm.read(number) or b""
+    except Refused as error:
+        if error.code == "reset":
+            raise
+        return b""

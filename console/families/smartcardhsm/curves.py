@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
@@ -129,12 +130,35 @@ CURVES = (
     ),
 )
 """In the order in which they are offered."""
+OLDER = (
+    Curve(
+        "ec-p224",
+        ec.SECP224R1(),
+        "ffffffffffffffffffffffffffffffff000000000000000000000001",
+        "fffffffffffffffffffffffffffffffefffffffffffffffffffffffe",
+        "b4050a850c04b3abf54132565044b0b7d7bfd8ba270b39432355ffb4",
+        "04b70e0cbd6bb4bf7f321390b94a03c1d356c21122343280d6115c1d21bd376388b5f723"
+        "fb4c22dfe6cd4375a05a07476444d5819985007e34",
+        "ffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3d",
+    ),
+    Curve(
+        "ec-p192",
+        ec.SECP192R1(),
+        "fffffffffffffffffffffffffffffffeffffffffffffffff",
+        "fffffffffffffffffffffffffffffffefffffffffffffffc",
+        "64210519e59c80e70fa7e9ab72243049feb8deecc146b9b1",
+        "04188da80eb03090f67cbf20eb43a18800f4ff0afd82ff101207192b95ffc8da78631011"
+        "ed6b24cdd573f977a11e794811",
+        "ffffffffffffffffffffffff99def836146bc9b1b4d22831",
+    ),
+)
+"""Known where they are met, and offered no more: keys of 256 bits and above are made."""
 
 
 def of_order(order: bytes) -> Curve | None:
     """The curve of that order; None if it is not known here."""
     number = int.from_bytes(order, "big")
-    return next((curve for curve in CURVES if int(curve.order, 16) == number), None)
+    return next((curve for curve in (*CURVES, *OLDER) if int(curve.order, 16) == number), None)
 
 
 def public_key(order: bytes, point: bytes) -> ec.EllipticCurvePublicKey | None:
@@ -144,5 +168,5 @@ def public_key(order: bytes, point: bytes) -> ec.EllipticCurvePublicKey | None:
         return None
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(curve.known, point)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         return None

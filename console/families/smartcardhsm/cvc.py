@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -154,7 +154,7 @@ def verifies(key: PublicKey, oid: bytes, message: bytes, signature: bytes) -> bo
             key.verify(signature, message, padding.PKCS1v15(), RSA_HASHES[oid[-1]])
         else:
             key.verify(der_signature(signature), message, ec.ECDSA(EC_HASHES[oid[-1]]))
-    except (InvalidSignature, KeyError, ValueError):
+    except (InvalidSignature, KeyError, ValueError, UnsupportedAlgorithm):
         return False
     return True
 
@@ -169,11 +169,11 @@ def der_signature(joined: bytes) -> bytes:
 def public_key_in(data: bytes) -> PublicKey | None:
     """The key of what stands in a CExx file: a request, a certificate of either kind; or None."""
     try:
-        return parse(data)[0].key
-    except (Garbled, IndexError):
-        pass
-    try:
+        _, start, length = tlv.header(data)
+        data = data[: start + length]  # files may end in zeros
+        if data[0] in (REQUEST, CERTIFICATE >> 8):
+            return parse(data)[0].key
         key = x509.load_der_x509_certificate(data).public_key()
-    except ValueError:
-        return None
+    except (Garbled, IndexError, ValueError, UnsupportedAlgorithm):
+        return None  # none at all, or of a curve that the library lacks
     return key if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None

@@ -30,19 +30,22 @@ class Description:
 
     @classmethod
     def parse(cls, data: bytes) -> Description:
-        """Raises Garbled if it is none."""
+        """Raises Garbled if it is none. A label may be missing: PKCS#15 makes it optional.
+
+        It is told from a certificate, which begins with the same tag, by its last part.
+        """
         try:
-            (whole, *_rest) = tlv.parse(data)
-            named, classed, *more = tlv.parse(whole.value)
-            kind = TAGS[whole.tag]
+            tag, start, length = tlv.header(data)
+            named, classed, *more = tlv.parse(data[start : start + length])
+            kind = TAGS[tag]
         except (ValueError, KeyError):
             raise Garbled("A key description on the card is not one.") from None
-        label = tlv.find(named.value, TEXT)
-        if label is None or named.tag != SEQUENCE or classed.tag != SEQUENCE:
-            raise Garbled("A key description on the card has no label.")
-        size = next((_bits(part.value) for part in more if part.tag == ATTRIBUTES), 0)
-        name = label.decode("utf-8", "replace")
-        return cls(kind, name, tlv.find(classed.value, OCTETS) or b"", size)
+        attributes = [part.value for part in more if part.tag == ATTRIBUTES]
+        sequences = named.tag == classed.tag == SEQUENCE
+        if not sequences or not attributes or start + length > len(data):
+            raise Garbled("What should be a key description on the card is none.")
+        name = (tlv.find(named.value, TEXT) or b"").decode("utf-8", "replace")
+        return cls(kind, name, tlv.find(classed.value, OCTETS) or b"", _bits(attributes[0]))
 
     def encode(self) -> bytes:
         """The shortest form that other programs read."""
@@ -58,7 +61,10 @@ class Description:
 
 
 def _bits(attributes: bytes) -> int:
-    found = tlv.find(attributes, SEQUENCE, INTEGER)
+    try:
+        found = tlv.find(attributes, SEQUENCE, INTEGER)
+    except Garbled:
+        return 0
     return int.from_bytes(found or b"", "big")
 
 

@@ -19,6 +19,13 @@ def flash(guide: Guide) -> Outcome:
     keep_passport(guide, unit, held)
     version, proof = unit.hsm.version, facts(unit, held)
     guide.tell(f"{version.line} {version.never}")
+    if version.strange:
+        return Outcome(
+            Verdict.NO_FAULT,
+            f"Firmware {version} is of another maker than the lines that are known here.",
+            "Ask its own vendor for updates. Run backup first: most delete every key.",
+            proof,
+        )
     if version.major < 3:
         return Outcome(
             Verdict.NO_FAULT,

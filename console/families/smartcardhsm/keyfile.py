@@ -56,7 +56,7 @@ class KeyFile:
     @property
     def label(self) -> str:
         """The key's label, or the file's name."""
-        return Description.parse(self.about).label if self.about else self.name
+        return (Description.parse(self.about).label if self.about else "") or self.name
 
     @property
     def digest(self) -> str:

@@ -15,6 +15,10 @@ HISTORICAL = "815448534d31"
 FIXED = (3, 2)
 """From here on UNWRAP takes a key with an algorithm list again."""
 BROKEN = (3, 1)
+FIRST_WITH_DOMAINS = 3
+LATEST_LINE = 4
+"""Versions beyond it are no line of this vendor's that is known here: the product of another."""
+DEMO = 0x01
 PORTAL = "the vendor's PKI-as-a-Service portal"
 
 
@@ -44,23 +48,28 @@ class Version:
         return self.pair == BROKEN
 
     @property
-    def product(self) -> str:
-        """The product that it is sold as."""
-        return "HSM 2" if self.major >= 3 else "HSM 1"
+    def strange(self) -> bool:
+        """Is it of no line that is known here?"""
+        return self.major > LATEST_LINE
 
     @property
     def line(self) -> str:
         """Which line it is on, and where that ends."""
+        demo = " It is a demo applet, not for use." if self.applet == DEMO else ""
+        if self.strange:
+            return f"Firmware {self}: no line of the Nitrokey HSM that is known here.{demo}"
         if self.major < 3:
             return (
                 f"Firmware {self}: the line of the Nitrokey HSM 1, which has ended. It can never "
-                "become 3.x, not by any update."
+                f"become 3.x, not by any update.{demo}"
             )
-        return f"Firmware {self}: the line of the Nitrokey HSM 2."
+        return f"Firmware {self}: the line of the Nitrokey HSM 2.{demo}"
 
     @property
     def never(self) -> str:
         """What can never be updated."""
+        if self.strange:
+            return "Whether and how it is updated, its own vendor knows."
         if self.major < 3:
             return "Neither the card nor the USB part of this device can be updated."
         return (

@@ -35,8 +35,14 @@ class Passport:
 
     @classmethod
     def of(
-        cls, atr: str, told: Application, chain: Chain, shares: KeyShares, held: Contents
+        cls,
+        atr: str,
+        told: Application,
+        chain: Chain,
+        domains: tuple[KeyShares, ...],
+        held: Contents,
     ) -> Passport:
+        shares = domains[0]
         device = chain.device
         return cls(
             {
@@ -52,6 +58,7 @@ class Passport:
                 "certificates": [known.raw.hex() for known in chain.certificates],
                 "key_shares": shares.total,
                 "key_check_value": shares.kcv.hex() if shares.ready else "",
+                "key_domains": [one.kcv.hex() if one.ready else "" for one in domains[1:]],
                 "keys": {str(key.number): key.label for key in held.present},
             }
         )

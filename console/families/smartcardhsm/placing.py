@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.errors import DeviceError, Garbled, GateClosed, Refused, Silent, Stopped, Unplugged
-from console.families.smartcardhsm import contents, cvc, proof
+from console.families.smartcardhsm import contents, cvc, proof, twins
 from console.families.smartcardhsm.approach import Unit
 from console.families.smartcardhsm.blob import PublicKey
 from console.families.smartcardhsm.client import ABOUT, CERTIFICATE, KEY
@@ -23,6 +23,7 @@ from console.guide import Guide
 FULL = "6A84"
 FAILED_INSIDE = "6F00"
 OTHER_DKEK = "6A80"
+NO_DOMAIN = "6A88"
 _UNHARMED = "The backup is unharmed."
 _MENDS = (
     "The key in hand may be on the device without its description: restore finds it there and "
@@ -36,6 +37,8 @@ class Placed:
 
     done: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    """What lies on the device beside, and does no harm."""
     stopped: str = ""
     advice: str = "Make room, or take another device, and run restore again."
 
@@ -107,21 +110,45 @@ def _place(
     placed: Placed,
 ) -> Contents:
     key = public_of(file, dkek)
-    there = _found(unit, held, key, wanted)
-    number = there.number if there else (wanted or held.free())
+    there = _found(unit, held, file, key)
+    likely: tuple[HeldKey, ...] = ()
+    if there is None and key is None:
+        there = twins.inside(unit, held, file, dkek) if dkek else None
+        likely = () if dkek else _likely(unit, held, file, wanted)
+    if there is None:
+        _free(held, wanted, likely)
+    number = there.number if there else _number(held, wanted)
     if number is None:
         placed.stopped = "Every key number of the device is taken."
         return held
     if there is None or not there.present:
-        _import(unit, file, number)
+        _import(unit, file, number, dkek)
         there = contents.again(unit.hsm, held, number).key(number)
-    _beside(unit, file, number, there)
+        if same := _twins(unit, number, file, likely):
+            key, (there, *others) = same
+            number = _one_of_two(unit, number, there, placed)
+            for other in others:
+                placed.left += (_again(other.number, number),)
+                _beside(unit, file, other.number, other, key)
+        elif wanted not in (None, number):
+            _taken_off(unit, number)
+            _free(held, wanted, ())
+    key = key or twins.public_half(unit.hsm, number, file.blob.type)
+    _beside(unit, file, number, there, key)
     _proven(unit, file, number, key, placed)
     return contents.again(unit.hsm, held, number)
 
 
-def _found(unit: Unit, held: Contents, key: PublicKey | None, wanted: int | None) -> HeldKey | None:
-    """Where the key, or half of it, is already. Raises GateClosed if the number is another's."""
+def _number(held: Contents, wanted: int | None) -> int | None:
+    """The number that was asked for, where nothing is at it; else a free one."""
+    return wanted if wanted and held.key(wanted) is None else held.free()
+
+
+def _found(unit: Unit, held: Contents, file: KeyFile, key: PublicKey | None) -> HeldKey | None:
+    """Where the key, or half of it, is already."""
+    for known in held.present:
+        if file.certificate and known.certificate == file.certificate:
+            return known  # of a curve that is not known here, perhaps: the bytes are its own
     if key is not None:
         for known in held.keys:
             if known.public == key:
@@ -129,22 +156,81 @@ def _found(unit: Unit, held: Contents, key: PublicKey | None, wanted: int | None
         for known in held.present:
             if known.public is None and proof.proven(unit.hsm, known.number, key):
                 return known
+    return None
+
+
+def _free(held: Contents, wanted: int | None, likely: tuple[HeldKey, ...]) -> None:
+    """Raises GateClosed if the wanted number is another key's."""
     there = held.key(wanted) if wanted else None
-    if there is not None:
+    if there is not None and there not in likely:
         raise GateClosed(
             f"Number {wanted} is taken on the device: {there.words}.",
             f"Nothing there was changed. Choose a free number, such as {held.free()}.",
         )
-    return None
 
 
-def _import(unit: Unit, file: KeyFile, number: int) -> None:
+# --- a file without certificate, and no DKEK to look inside --------------------------------------
+
+
+def _likely(unit: Unit, held: Contents, file: KeyFile, wanted: int | None) -> tuple[HeldKey, ...]:
+    """The keys that may be the file's. Raises GateClosed where no answer of theirs can tell."""
+    likely = twins.alike(unit, held, file)
+    if wanted and held.key(wanted) is None:
+        return ()  # it was asked for at a free number, whatever else is there
+    for key in likely:
+        if twins.public_half(unit.hsm, key.number, file.blob.type) is None:
+            raise GateClosed(
+                f"Whether {key.words} is {file.label} cannot be told: the file has no certificate, "
+                "and the key shows nothing of itself.",
+                f"{_UNHARMED} Bring the key shares as well: with them it is told. Or name a free "
+                f"number, such as {held.free()}, to have it there once more.",
+            )
+    return likely
+
+
+def _twins(
+    unit: Unit, number: int, file: KeyFile, likely: tuple[HeldKey, ...]
+) -> tuple[PublicKey, list[HeldKey]] | None:
+    """Those of before that are the key which was imported just now: one, or left-overs as well."""
+    key = twins.public_half(unit.hsm, number, file.blob.type) if likely else None
+    if key is None:
+        return None
+    same = [one for one in likely if proof.proven(unit.hsm, one.number, key)]
+    return (key, same) if same else None
+
+
+def _one_of_two(unit: Unit, number: int, there: HeldKey, placed: Placed) -> int:
+    """The key of before stays; what was imported to compare with it goes."""
+    if not _taken_off(unit, number):
+        placed.left += (_again(number, there.number),)
+    return there.number
+
+
+def _again(number: int, first: int) -> str:
+    return f"Key {number} is key {first} once more; it does no harm."
+
+
+def _taken_off(unit: Unit, number: int) -> bool:
+    """Delete what this very run has imported, at a number that was free; False if it stays."""
+    try:
+        unit.hsm.delete(KEY << 8 | number)
+    except Refused as error:
+        if error.code == "reset":
+            raise
+        return False
+    return True
+
+
+# --- importing -----------------------------------------------------------------------------------
+
+
+def _import(unit: Unit, file: KeyFile, number: int, dkek: Dkek | None) -> None:
     """UNWRAP; what the device lists afterwards decides whether it worked."""
     try:
         unit.hsm.unwrap(number, file.blob.raw)
     except DeviceError as error:
         if not _is_there(unit, number, error):
-            raise _meant(error, file, unit) from error
+            raise _meant(error, file, unit, dkek) from error
     if not _is_there(unit, number, None):
         raise GateClosed(
             f"The device said that {file.label} is in, and does not list it.",
@@ -162,7 +248,9 @@ def _is_there(unit: Unit, number: int, error: DeviceError | None) -> bool:
     return KEY << 8 | number in held
 
 
-def _meant(error: DeviceError, file: KeyFile, unit: Unit) -> DeviceError | GateClosed:
+def _meant(
+    error: DeviceError, file: KeyFile, unit: Unit, dkek: Dkek | None
+) -> DeviceError | GateClosed:
     """What a refused import means. 6F00 is never the key's fault."""
     code = error.code if isinstance(error, Refused) else ""
     if code == FAILED_INSIDE:
@@ -171,20 +259,34 @@ def _meant(error: DeviceError, file: KeyFile, unit: Unit) -> DeviceError | GateC
             f"Firmware {unit.hsm.version} did not take {file.label} (6F00). {why}",
             f"{_UNHARMED} The key is not bad. {WAY_OUT}",
         )
+    if code == OTHER_DKEK and dkek is not None:
+        return GateClosed(
+            f"Firmware {unit.hsm.version} does not take {file.label}, whose seal is whole: a kind "
+            f"or size of key that it does not know ({file.blob.type.words}).",
+            f"{_UNHARMED} Take another device: one like that which the key comes from.",
+        )
     if code == OTHER_DKEK:
         return GateClosed(
             f"The device refused {file.label}: its seal does not hold under this device's DKEK.",
-            f"{_UNHARMED} The check value is the same, so the file was changed: take another copy.",
+            f"{_UNHARMED} The check value is the same, so the file was changed: take another copy. "
+            "Or this device does not know keys of that kind and size.",
+        )
+    if code == NO_DOMAIN:
+        return GateClosed(
+            f"The device has no complete key shares for {file.label} (6A88).",
+            f"{_UNHARMED} Run restore with the shares of check value {file.blob.kcv.hex()}.",
         )
     return error
 
 
-def _beside(unit: Unit, file: KeyFile, number: int, there: HeldKey | None) -> None:
+def _beside(
+    unit: Unit, file: KeyFile, number: int, there: HeldKey | None, key: PublicKey | None
+) -> None:
     """Its description and certificate, where they are missing; read back and compared."""
-    about = file.about or _description(file, number)
-    if there is None or there.description is None:
+    about = file.about or _description(file, number, key)
+    if there is None or there.half:
         _write(unit, ABOUT << 8 | number, about, f"the description of {file.label}")
-    if file.certificate and (there is None or not there.certificate):
+    if file.certificate and (there is None or not there.certificate or there.torn):
         name = f"the certificate of {file.label}"
         _write(unit, CERTIFICATE << 8 | number, file.certificate, name)
 
@@ -208,22 +310,23 @@ def _write(unit: Unit, number: int, data: bytes, what: str) -> None:
         )
 
 
-def _description(file: KeyFile, number: int) -> bytes:
+def _description(file: KeyFile, number: int, key: PublicKey | None) -> bytes:
     """The shortest description, for a file that brought none."""
     kind = {"RSA": RSA, "EC": EC, "AES": AES}[file.blob.type.words]
     if kind == AES:
         return b""
-    key = public_of(file, None)
     label = file.name.partition(".")[0]
     return Description(kind, label, bytes((number,)), key.key_size if key else 0).encode()
 
 
 def _proven(unit: Unit, file: KeyFile, number: int, key: PublicKey | None, placed: Placed) -> None:
     named = f"key {number}, {file.label}"
+    there_is_one = bool(contents.readable(unit.hsm, ABOUT << 8 | number))
     if key is not None and proof.proven(unit.hsm, number, key):
         placed.done += (f"Proven by a signature: {named}.",)
     elif key is None or file.blob.algorithms:
-        placed.unproven += (f"On the device, but not proven by a signature: {named}.",)
+        why = "" if there_is_one else " The file brought no description: no program sees it."
+        placed.unproven += (f"On the device, but not proven by a signature: {named}.{why}",)
     else:
         raise GateClosed(
             f"{named} is on the device and its signature does not verify.",

@@ -62,11 +62,11 @@ class Rehearsed:
             return f"NO RESTORE IS PROVEN: {counted(len(self.missing))} may be lost for ever."
         if self.missing:
             return f"NOT proven on {self.where}: {', '.join(self.missing)}."
-        return f"All {len(self.proven)} keys are proven on {self.where}."
+        return f"Proven on {self.where}: {counted(len(self.proven))}, all of them."
 
 
-def counted(keys: int) -> str:
-    return "1 key" if keys == 1 else f"{keys} keys"
+def counted(number: int, what: str = "key") -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def may_be_wiped(rehearsed: Rehearsed, typed: str | None = None) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from console.errors import BadUsage, DeviceError, GateClosed
 from console.events import Verdict
-from console.families.smartcardhsm import contents, cvc, proof, request
+from console.families.smartcardhsm import contents, cvc, proof, request, twins
 from console.families.smartcardhsm.approach import (
     IDENTIFY,
     LOOK,
@@ -22,7 +22,7 @@ from console.families.smartcardhsm.approach import (
     unlock,
 )
 from console.families.smartcardhsm.backup import numbers
-from console.families.smartcardhsm.blob import PublicKey
+from console.families.smartcardhsm.blob import KeyType, PublicKey
 from console.families.smartcardhsm.client import (
     ABOUT,
     CERTIFICATE,
@@ -119,7 +119,9 @@ def rekey(guide: Guide) -> Outcome:
         pem = guide.step(PROVE, _prove, unit, order, made, found=lambda _: "it verifies")
     name = f"key-{number:02d}.csr.pem"
     guide.keep(name, pem, "The certification request of the new key, signed by it.")
-    guide.keep(f"key-{number:02d}.cvreq", made.request, "The request with the device's signature.")
+    if made.request:
+        cvreq = f"key-{number:02d}.cvreq"
+        guide.keep(cvreq, made.request, "The request with the device's signature.")
     return Outcome(
         Verdict.REPAIRED,
         f'{unit.name} has the new key {number} "{order.label}" ({order.algorithm}), proven by a '
@@ -154,21 +156,28 @@ def _generate(unit: Unit, order: Order, number: int) -> Made:
     """The key pair; where the answer got lost, what the device lists decides."""
     holder = unit.chain.device.chr if unit.chain.device else f"KEY{number:05d}00001"
     data = request.order(order.algorithm, holder, order.limits)
-    made = unit.hsm.generate(number, data)
+    made, lost = b"", None
+    try:
+        made = unit.hsm.generate(number, data)
+    except DeviceError as error:
+        lost = error
     if KEY << 8 | number not in unit.hsm.files():
-        raise GateClosed(
+        raise lost or GateClosed(
             f"The device said that key {number} is made, and does not list it.",
             "What was on it is still there. Run check, then rekey again.",
         )
     # Newer firmware stores the request itself; what it stored is what others will see.
     stored = unit.hsm.read(CERTIFICATE << 8 | number)
     key = cvc.public_key_in(made) or (cvc.public_key_in(stored) if stored else None)
+    if key is None and lost is not None:
+        kind = KeyType.RSA if order.kind == RSA else KeyType.EC
+        key = twins.public_half(unit.hsm, number, kind)
     if key is None:
         raise GateClosed(
             f"The device made key {number} and gave no request that can be read.",
             "Delete that key with its own tool, and export the log.",
         )
-    return Made(number, key, made or stored or b"")
+    return Made(number, key, made if cvc.public_key_in(made) else stored or b"")
 
 
 def _found(made: Made) -> str:
@@ -178,6 +187,8 @@ def _found(made: Made) -> str:
 def _write(unit: Unit, order: Order, made: Made) -> None:
     about = Description(order.kind, order.label, bytes((made.number,)), made.key.key_size)
     for kind, data in ((ABOUT, about.encode()), (CERTIFICATE, made.request)):
+        if not data:
+            continue  # its answer was lost, and its public half told in another way
         name = kind << 8 | made.number
         try:
             unit.hsm.write(name, data)
@@ -189,7 +200,8 @@ def _write(unit: Unit, order: Order, made: Made) -> None:
 def _prove(unit: Unit, order: Order, made: Made) -> bytes:
     pem = request.pem(order.label, made.key, proof.signer(unit.hsm, made.number, made.key))
     seen = contents.read(unit.hsm).key(made.number)
-    if not request.proves(pem, made.key) or seen is None or seen.public != made.key:
+    theirs = seen.public if seen and made.request else made.key
+    if not request.proves(pem, made.key) or seen is None or theirs != made.key:
         raise GateClosed(
             f"The signature of the new key {made.number} does not verify.",
             "Do not use that key. Export the log.",

@@ -26,7 +26,7 @@ from console.families.smartcardhsm.approach import (
 from console.families.smartcardhsm.check import keep_passport
 from console.families.smartcardhsm.client import LABEL_FILE, SO, InitData, KeyShares
 from console.families.smartcardhsm.contents import Contents
-from console.families.smartcardhsm.rehearsal import Rehearsed
+from console.families.smartcardhsm.rehearsal import Rehearsed, counted
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 from console.protocols import tlv
@@ -53,7 +53,7 @@ ERASE = Step(
     "Initialise: delete everything, set new PINs",
     usual="under 10 s",
     undoable=False,
-    damage=Damage.HALF,
+    damage=Damage.CARD,
     safe="It is deleting everything. Leave it plugged in for some seconds.",
 )
 PROVE = Step(
@@ -61,7 +61,7 @@ PROVE = Step(
     "Read what it says now, open it with the new PIN",
     usual="under 3 s",
     undoable=False,
-    damage=Damage.HALF,
+    damage=Damage.CARD,
     safe="Leave it plugged in for some seconds.",
 )
 AFTER = Step("after", "Read it again", usual="under 3 s", safe="You can pull it.")
@@ -88,7 +88,7 @@ class Plan:
             return "no key shares: no key of it can ever be exported"
         if self.shares == 0:
             return "a DKEK of its own: no other device ever takes its keys"
-        return f"{self.shares} key shares, to be given to it by restore"
+        return f"{counted(self.shares, 'key share')}, to be given to it by restore"
 
 
 def reset(guide: Guide) -> Outcome:
@@ -124,8 +124,13 @@ def _plan(guide: Guide) -> Plan:
 
 
 def _consent(unit: Unit, held: Contents, plan: Plan, rehearsed: Rehearsed) -> str:
-    dies = f"What dies: {held.words}" + (", and its DKEK." if unit.shares.total else ".")
+    dkek = "" if all(one.none for one in unit.domains) else ", and its DKEK"
+    if len(unit.domains) > 1:
+        dkek = f", and the keys of its {len(unit.domains)} key domains"
+    dies = f"What dies: {held.words}{dkek}."
     so = f"SO-PIN: {unit.so_pin.words}; a wrong one costs one for ever."
+    if not unit.so_pin.initialised:
+        so = "Its SO-PIN is set now, for life."
     stays = "Its device key and certificate stay."
     return (
         f"{unit.name}. {dies} {rehearsed.sentence} {stays} After it: {plan.words}. {so} "
@@ -205,6 +210,7 @@ def renamed(token: bytes, label: str) -> bytes:
 
 def _judged(unit: Unit, held: Contents, plan: Plan, after: KeyShares) -> Outcome:
     promised = after.total == plan.shares and after.missing == (plan.shares or 0)
+    promised = promised or (plan.shares is None and after.none)
     if not promised:
         return Outcome(
             Verdict.UNFINISHED,
@@ -213,11 +219,13 @@ def _judged(unit: Unit, held: Contents, plan: Plan, after: KeyShares) -> Outcome
         )
     to_do: tuple[str, ...] = ()
     if plan.shares:
-        to_do = (f"Give it its {plan.shares} key shares: run restore with them.",)
+        to_do = (f"Give it its {counted(plan.shares, 'key share')}: run restore.",)
     return Outcome(
         Verdict.REPAIRED,
         f"{unit.name} is initialised: {plan.words}. The new PIN opens it.",
-        "The SO-PIN is the same as before. Keep it: it can never be replaced.",
+        "The SO-PIN is the same as before. Keep it: it can never be replaced."
+        if unit.so_pin.initialised
+        else "The SO-PIN is the one that was chosen now. Keep it: it can never be replaced.",
         (f"deleted: {held.words}", f"key shares: {after.words}"),
         to_do,
     )

@@ -7,10 +7,12 @@ source is never touched. A key that a broken-off run left half is found by listi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from console.errors import BadUsage, GateClosed
+from console.errors import BadUsage, DeviceError, GateClosed
 from console.events import Verdict
 from console.families.smartcardhsm.approach import (
     IDENTIFY,
@@ -24,11 +26,12 @@ from console.families.smartcardhsm.approach import (
     read_file,
     unlock,
 )
-from console.families.smartcardhsm.backup import numbers
+from console.families.smartcardhsm.backup import LIST, numbers
 from console.families.smartcardhsm.dkek import NO_KCV, Dkek
 from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.models import TRAP, WAY_OUT
 from console.families.smartcardhsm.placing import Placed, place, spread
+from console.families.smartcardhsm.rehearsal import counted
 from console.families.smartcardhsm.share import ShareFile
 from console.families.smartcardhsm.sharing import (
     OPEN,
@@ -47,8 +50,8 @@ OTHERS = (SUFFIX, ".json", ".pem", ".txt")
 BACKUP = Question(
     "backup",
     Kind.FILE,
-    "The files of the wrapped keys, commas between them, or their folder? Empty: only key shares "
-    "are given to the device.",
+    "The files of the wrapped keys, commas between them, or their folder; or the serial (DENK...) "
+    "of a device whose backup was made here? Empty: only key shares are given to the device.",
     optional=True,
 )
 NUMBERS = Question(
@@ -104,7 +107,8 @@ class Wish:
 
     @property
     def words(self) -> str:
-        return f"{len(self.keys)} wrapped keys, {len(self.shares)} key shares"
+        keys = counted(len(self.keys), "wrapped key")
+        return f"{keys}, {counted(len(self.shares), 'key share')}"
 
     @property
     def kcv(self) -> bytes:
@@ -117,10 +121,12 @@ class Wish:
 
 
 def restore(guide: Guide) -> Outcome:
-    asked = (guide.ask(BACKUP), guide.ask(SHARES), guide.ask(NUMBERS))
+    backup, shares = guide.ask(BACKUP), guide.ask(SHARES)
+    asked = (backup, shares, guide.ask(NUMBERS) if backup else None)
     dry, remove = guide.ask(DRY) == "yes", guide.ask(REMOVE) == "remove"
-    wish = guide.step(READ, _read, *asked, dry, remove, found=lambda it: it.words)
-    with opened(guide) as unit:
+    wish = guide.step(READ, _read, guide, *asked, dry, remove, found=lambda it: it.words)
+    with opened(guide) as device:
+        unit = device.takes(wish.kcv)
         guide.step(FIT, fits, unit, wish, found=lambda words: words)
         held = look(guide, unit)
         spread(held, wish.keys, wish.numbers)
@@ -144,16 +150,22 @@ def restore(guide: Guide) -> Outcome:
 
 
 def _read(
-    backup: str | None, shares: str | None, wanted: str | None, dry: bool, remove: bool
+    guide: Guide,
+    backup: str | None,
+    shares: str | None,
+    wanted: str | None,
+    dry: bool,
+    remove: bool,
 ) -> Wish:
     if not backup and not shares:
         raise BadUsage("Neither a wrapped key nor a key share was brought.", _UNTOUCHED)
-    paths = named_files(backup) if backup else ()
+    shelf = _kept(guide, backup.strip()) if backup else ()
+    paths = named_files(backup) if backup and not shelf else ()
     if backup and Path(backup).is_dir():
         paths = tuple(path for path in paths if path.suffix.lower() not in OTHERS)
     keys: list[KeyFile] = []
-    for path in paths:
-        key = KeyFile.parse(path.name, read_file(path))
+    for name, data in (*shelf, *((path.name, read_file(path)) for path in paths)):
+        key = KeyFile.parse(name, data)
         if all(key.digest != known.digest for known in keys):
             keys.append(key)
     if backup and not keys:
@@ -174,6 +186,21 @@ def _read(
     return Wish(tuple(keys), files, here, chosen, dry, remove)
 
 
+def _kept(guide: Guide, shelf: str) -> tuple[tuple[str, bytes], ...]:
+    """The files of the newest backup of that device that was made here; none if there is none."""
+    listed = guide.last_kept(f"{shelf}{LIST}") if shelf and not Path(shelf).exists() else None
+    found = []
+    for name, digest in (json.loads(listed) if listed else {}).items():
+        data = guide.last_kept(name)
+        if data is None or hashlib.sha256(data).hexdigest() != digest:
+            raise BadUsage(
+                f"{name} of the backup of {shelf} is not here any more as it was made.",
+                f"{_UNTOUCHED} Run backup again, or bring the files.",
+            )
+        found.append((name, data))
+    return tuple(found)
+
+
 def fits(unit: Unit, wish: Wish) -> str:
     """That this device can take these keys, as a sentence. Raises GateClosed."""
     listed = tuple(key for key in wish.keys if key.blob.algorithms)
@@ -186,7 +213,7 @@ def fits(unit: Unit, wish: Wish) -> str:
     if not unit.pin.initialised:
         raise GateClosed("This device was never initialised.", "Run reset, with key shares.")
     shares, count = unit.shares, len(wish.shares)
-    own = shares.total == 0 and shares.kcv == wish.kcv
+    own = shares.total == 0 and shares.kcv == wish.kcv != NO_KCV
     if not shares.total and not own:
         raise GateClosed(
             "This device takes no keys of others: it was initialised without key shares.",
@@ -207,7 +234,8 @@ def fits(unit: Unit, wish: Wish) -> str:
         )
     _must_match(unit, wish)
     listed_words = f"; {len(listed)} with an algorithm list" if listed else ""
-    return f"firmware {unit.hsm.version}, check value {wish.kcv.hex()}{listed_words}"
+    value = f"check value {wish.kcv.hex()}" if wish.keys else "key shares only"
+    return f"firmware {unit.hsm.version}, {value}{listed_words}"
 
 
 def _must_match(unit: Unit, wish: Wish) -> None:
@@ -242,9 +270,9 @@ def _dkek(unit: Unit, wish: Wish, opened_shares: Opened | None) -> Dkek | None:
 
 def _kcv_now(unit: Unit, wish: Wish) -> None:
     """Some devices tell their check value only once the PIN was given."""
-    now = unit.hsm.key_shares()
+    now = unit.hsm.key_shares(unit.domain)
     if now.ready and not wish.agrees(now.kcv):
-        _must_match(Unit(unit.hsm, unit.chain, unit.pin, unit.so_pin, now), wish)
+        _must_match(replace(unit, domains=(now,), domain=0), wish)
 
 
 def _dry(unit: Unit, wish: Wish) -> Outcome:
@@ -260,9 +288,11 @@ def _dry(unit: Unit, wish: Wish) -> Outcome:
 
 
 def _give(unit: Unit, wish: Wish, opened_shares: Opened) -> str:
+    waits = unit.shares.missing
     for share in opened_shares.shares:
-        unit.hsm.put_share(share)
-    now = unit.hsm.key_shares()
+        waits -= 1
+        _put(unit, share, waits)
+    now = unit.hsm.key_shares(unit.domain)
     if now.missing or not wish.agrees(now.kcv):
         raise GateClosed(
             f"The device now says of its key shares: {now.words}; wanted is {wish.kcv.hex()}.",
@@ -271,8 +301,17 @@ def _give(unit: Unit, wish: Wish, opened_shares: Opened) -> str:
     return now.words
 
 
+def _put(unit: Unit, share: bytes, waits: int) -> None:
+    """Once only: given twice it cancels itself out. A lost answer is made up for by the count."""
+    try:
+        unit.hsm.put_share(share, unit.domain)
+    except DeviceError:
+        if unit.hsm.key_shares(unit.domain).missing != waits:
+            raise
+
+
 def _only_shares(unit: Unit) -> Outcome:
-    now = unit.hsm.key_shares()
+    now = unit.hsm.key_shares(unit.domain)
     return Outcome(
         Verdict.REPAIRED,
         f"{unit.name} has its key shares: {now.words}.",
@@ -286,14 +325,16 @@ def _tell(guide: Guide, placed: Placed) -> None:
         guide.tell(words)
     for words in placed.unproven:
         guide.warn(words, "Try it with the program that uses it.")
+    for words in placed.left:
+        guide.warn(words, "Delete it with the owner's own program, if it is in the way.")
 
 
 def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
     if placed.stopped:
         return Outcome(
             Verdict.UNFINISHED,
-            f"{placed.stopped} {len(placed.done)} of {len(wish.keys)} keys are on {unit.name}, "
-            "each proven.",
+            f"{placed.stopped} {len(placed.done)} of {counted(len(wish.keys))} on {unit.name}, "
+            "proven.",
             f"The backup is unharmed. {placed.advice}",
             placed.done,
         )
@@ -302,7 +343,7 @@ def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
         guide.tell(f"Removed from the inbox: {', '.join(gone) or 'nothing'}.")
     return Outcome(
         Verdict.REPAIRED,
-        f"{len(wish.keys)} keys are on {unit.name}; {len(placed.done)} proven by a signature.",
+        f"On {unit.name}: {counted(len(wish.keys))}; {len(placed.done)} proven by a signature.",
         "The source still has them: delete nothing there until this device has been used.",
         placed.done,
     )

@@ -114,6 +114,25 @@ def test_the_folder_of_a_backup_run_is_restored_as_it_lies(tmp_path):
         assert keys_of(shop, "1-2") == {1}
 
 
+def test_the_backup_of_a_device_is_had_by_its_serial(tmp_path):
+    """As its verdict says; the newest of that device, and only as it was made."""
+    with workshop(tmp_path, bench(card(setup=three), card("DENK0109002"))) as shop:
+        view = shop.run("smartcardhsm.backup", answers={"pin": USER})
+        shop.run("smartcardhsm.backup", answers={"pin": USER, "keys": "1,2"})
+        assert "by the name DENK0109001" in view.ended.advice
+        answers = {"backup": "DENK0109001", "pin": USER}
+        restored = shop.run(RESTORE, "1-2", answers=answers)
+        assert restored.verdict == "repaired", restored.ended
+        assert keys_of(shop, "1-2") == {1, 2}
+
+        for path in shop.state.root.rglob("DENK0109001-key-02*"):
+            path.write_bytes(b"changed")
+        changed = shop.run(RESTORE, "1-2", answers=answers)
+        assert (changed.verdict, "not here any more" in changed.ended.sentence) == ("refused", True)
+        unknown = shop.run(RESTORE, "1-2", answers=answers | {"backup": "DENK0100000"})
+        assert (unknown.verdict, "DENK0100000" in unknown.ended.sentence) == ("refused", True)
+
+
 def test_a_restore_that_is_run_again_finds_its_keys_and_writes_nothing(tmp_path):
     with workshop(tmp_path, bench(card(setup=with_ec), card("DENK0109002"))) as shop:
         files = backed_up(shop, tmp_path / "backup")
@@ -369,6 +388,33 @@ def test_memory_full_at_the_third_key_names_what_is_there(tmp_path):
         assert keys_of(shop, "1-2") == {1, 2}
         assert kept(shop, "1-1") == source
         assert shop.run(RESTORE, "1-3", answers=answers).verdict == "repaired"
+
+
+def test_a_memory_that_ends_anywhere_is_named_and_a_larger_one_finishes(tmp_path):
+    """In the transfer file, in UNWRAP, in a description or a certificate: byte by some bytes."""
+    with workshop(tmp_path / "source", bench(card(setup=three))) as shop:
+        files = backed_up(shop, tmp_path / "backup")
+    answers, stopped = {"backup": str(files), "pin": USER}, set()
+    for memory in range(1400, 5000, 150):
+        small = card("DENK0109002", replace(HSM_3_4, memory=memory))
+        with workshop(tmp_path / str(memory), bench(small)) as shop:
+            view = shop.run(RESTORE, answers=answers)
+            if view.verdict == "repaired":
+                break
+            assert view.verdict == "unfinished", (memory, view.ended)
+            assert "memory of the device is full at key" in view.ended.sentence, memory
+            whole = len(view.ended.proof)
+            assert f"{whole} of 3 keys" in view.ended.sentence, memory
+            there = len(keys_of(shop, "1-1"))
+            assert there - whole in (0, 1), memory
+            stopped.add((whole, there))
+            of(shop).applet.firmware = HSM_3_4
+            assert shop.run(RESTORE, answers=answers).verdict == "repaired", memory
+            assert keys_of(shop, "1-1") == {1, 2, 3}
+    # None, one and two were whole when it ended; with another half there, and without.
+    assert {(0, 0), (1, 1), (2, 2)} <= stopped
+    assert {(0, 1), (1, 2), (2, 3)} & stopped
+    assert view.verdict == "repaired"
 
 
 def test_a_device_without_key_shares_takes_nothing(tmp_path):
