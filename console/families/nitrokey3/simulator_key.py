@@ -91,6 +91,7 @@ class NitrokeyThree:
         self._powered = True
         self._dead = build.faults.dead
         self._migrating = False
+        self._unattached = False
         self._flags = build.faults.firmware.status_flags
         self._make_firmware()
         self._make_bootloaders()
@@ -249,9 +250,12 @@ class NitrokeyThree:
             raise ValueError("It has no power: plug it in first.")
         if buttons == "touch":
             self.presence.touch()
+        elif self._unattached:
+            self._unattached = False
+            self._reset_into(Mode.FIRMWARE, self._build.times.leave)
         elif self._mode is Mode.FIRMWARE:
             raise ValueError("Only its bootloader is attached by hand, and it runs its firmware.")
-        else:
+        elif self.away is None or self.away.seconds is None:
             self._reset_into(Mode.BOOTLOADER, self._build.times.leave)
 
     # --- leaving and coming back ----------------------------------------------------------
@@ -306,6 +310,10 @@ class NitrokeyThree:
         self._take_version()
         self._migrating = not self._is_lpc55 and before < JOURNALING and self.version >= JOURNALING
         self._reset_into(Mode.FIRMWARE, times.migration if self._migrating else times.boot)
+        if self._faults.firmware.attach_by_hand:
+            self._unattached, self.away = True, Away(None)
+        elif self._faults.firmware.boots_never:
+            self._dead, self.away = True, Away(None)
 
     def _is_valid(self) -> bool:
         return self.rom.flash.complete if self._is_lpc55 else self.dfu.bank.valid
@@ -322,7 +330,9 @@ class NitrokeyThree:
         own_reset = self.away is not None and self.away.seconds is not None and self._powered
         if self._migrating and not own_reset:
             self._flags |= MIGRATION_FAILED
-        self._migrating = False
+        if self._is_lpc55 and not own_reset:
+            self._take_version()  # pulled behind the last answer: it starts what was written
+        self._migrating = self._unattached = False
         self._powered = True
         self._mode = self._next if own_reset else Mode.FIRMWARE
         if not self._is_valid():
@@ -389,6 +399,7 @@ class NitrokeyThree:
             "powered": self._powered,
             "dead": self._dead,
             "migrating": self._migrating,
+            "unattached": self._unattached,
             "flags": self._flags,
             "worked": self._uptime() - self._uptime_given,
             "away": [self.away.seconds] if self.away else [],
@@ -407,6 +418,7 @@ class NitrokeyThree:
         self._mode, self._next = Mode(frozen["mode"]), Mode(frozen["next"])
         self._powered, self._dead = bool(frozen["powered"]), bool(frozen["dead"])
         self._migrating, self._flags = bool(frozen["migrating"]), int(frozen["flags"])
+        self._unattached = bool(frozen["unattached"])
         self.version = Version.unpacked(int(frozen["version"]))
         for name, value in frozen["holdings"].items():
             setattr(self.holdings, name, value)
