@@ -50,7 +50,11 @@ class FirmwareFaults:
     boots_never: bool = False
     """After its bootloader nothing appears any more."""
     reset_does_nothing: bool = False
-    """It answers that FIDO2 was reset, and erases nothing."""
+    """It answers that FIDO2, or one application, was reset, and erases nothing."""
+    tells_room: bool = False
+    """It tells for how many more passkeys there is room."""
+    shows_apps: bool = True
+    """Does it let anybody look into the owner's applications? Else they are not found."""
     reset_answer_lost: bool = False
     """It erases FIDO2 and starts anew before it has said so, once."""
     uptime: float = 0.0

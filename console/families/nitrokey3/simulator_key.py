@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from console.families.nitrokey3.simulator_admin import DIRECT, NAMESPACE, Admin, Contents
 from console.families.nitrokey3.simulator_admin import Command as AdminCommand
+from console.families.nitrokey3.simulator_apps import SECRETS_AID, SECRETS_CHANNEL, OwnerApps
 from console.families.nitrokey3.simulator_card import AdminCard
 from console.families.nitrokey3.simulator_ctaphid import Command, CtapHid
 from console.families.nitrokey3.simulator_faults import Faults, Times
@@ -76,9 +77,8 @@ class NitrokeyThree:
         self.version = build.version
         self.presence = Presence()
         self.holdings = Holdings(**asdict(build.holdings))
-        self.contents = Contents(
-            set(build.contents.used), dict(build.contents.settings), build.contents.drawn
-        )
+        given = build.contents
+        self.contents = Contents(set(given.used), dict(given.settings), given.drawn, given.wipes)
         self._build = build
         self._who = build.who
         self._faults = build.faults
@@ -114,7 +114,9 @@ class NitrokeyThree:
             interval=build.times.keepalive,
             gone_after=faults.gone_while_waiting,
         )
-        self._card = AdminCard(self.admin, self.presence, self._leave)
+        who = build.who if faults.shows_apps else replace(build.who, apps=())
+        self._apps = OwnerApps(who, build.uuid, self.contents)
+        self._card = AdminCard(self.admin, self._apps, self.presence, self._leave)
         self.slot = Slot("Nitrokey Nitrokey 3 [CCID/ICCD Interface] 00 00", None, inserted=0)
         self._firmware = Composite(self._firmware_identity(), self._firmware_functions())
 
@@ -379,6 +381,8 @@ class NitrokeyThree:
                 return Reply(refusal=Refusal.LENGTH)
             case _ if command == NAMESPACE:
                 return self.admin.call(data[0], data[1:])
+            case _ if command == SECRETS_CHANNEL and self._apps.named(SECRETS_AID):
+                return Reply(self._apps.by_channel(data))
             case _ if command in DIRECT:
                 return self.admin.call(command, data)
             case _:
@@ -386,6 +390,7 @@ class NitrokeyThree:
 
     def _wipe(self, app: str) -> None:
         self.contents.used.discard(app)
+        self.contents.wipes += 1
         if app == "fido":
             self.holdings.wipe()
 
@@ -406,7 +411,10 @@ class NitrokeyThree:
             "version": self.version.packed,
             "touch": [self.presence.left, self.presence.given],
             "holdings": asdict(self.holdings),
-            "contents": [sorted(contents.used), contents.settings, contents.drawn],
+            "contents": [
+                *(sorted(contents.used), contents.settings),
+                *(contents.drawn, contents.wipes),
+            ],
             "ctaphid": self._ctaphid.freeze(),
             "rom": self.rom.freeze() if self._is_lpc55 else {},
             "dfu": {} if self._is_lpc55 else self.dfu.freeze(),
@@ -422,7 +430,7 @@ class NitrokeyThree:
         self.version = Version.unpacked(int(frozen["version"]))
         for name, value in frozen["holdings"].items():
             setattr(self.holdings, name, value)
-        used, settings, self.contents.drawn = frozen["contents"]
+        used, settings, self.contents.drawn, self.contents.wipes = frozen["contents"]
         self.contents.used = set(used)
         self.contents.settings = dict(settings)
         self._start()
