@@ -12,7 +12,7 @@ from pathlib import Path
 
 from console.errors import BadUsage, ConsoleError, Garbled, Refused, Silent
 from console.events import Damage, Device, Verdict
-from console.families.nitrokey3 import container, rules
+from console.families.nitrokey3 import begun, container, rules
 from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify, last_four
 from console.families.nitrokey3.container import Chip, Image, Release
 from console.families.nitrokey3.mboot import Mboot, Property, head_of
@@ -84,6 +84,7 @@ LEFT = Step("left", "See what is left on it", usual="under 30 s")
 def flash(guide: Guide) -> Outcome:
     release = guide.step(FILE, _read, guide.ask(IMAGE) or "", found=_about)
     before = guide.step(IDENTIFY, identify, guide, found=lambda found: found.sentence)
+    begun.recall(guide, before)
     if before.chip is not None:
         _agree(guide, release.image(before.chip), before)
     check_bench(guide, before)
@@ -96,6 +97,7 @@ def flash(guide: Guide) -> Outcome:
     if before.chip is None:
         _agree(guide, image, before)
     _ask_to_write(guide, image, before if before.uuid else loader)
+    begun.remember(guide, image, before.uuid, loader.uuid)
     try:
         _write(guide, image, before)
     except Refused as error:
@@ -340,6 +342,7 @@ def _proven(guide: Guide, image: Image, before: Found, loader: Found) -> Outcome
             "Run flash again. If it says the same, return it with this record.",
             proof,
         )
+    begun.settle(guide, image, before.uuid, loader.uuid, now.uuid)
     to_do: tuple[str, ...] = ()
     if now.status is not None and now.status.trouble:
         to_do = (f"It says: {'; '.join(now.status.sentences)}. Run check.",)
