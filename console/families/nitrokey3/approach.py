@@ -27,7 +27,7 @@ from console.flow import Step
 from console.guide import Guide
 
 IDENTIFY = Step("identify", "Ask it what it is and what it runs", usual="under 1 s")
-SAFE = "Nothing is written. Pull it and plug it in: the old firmware starts."
+SAFE = "Nothing is written. Pulled and plugged in, it starts as it did before."
 
 
 def product(guide: Guide) -> Product:

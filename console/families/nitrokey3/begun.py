@@ -26,7 +26,7 @@ def recall(guide: Guide, found: Found) -> None:
         )
     elif found.loader:
         guide.tell(
-            "No run here has begun a write that this key's id belongs to: I start fresh.",
+            "No run here has begun a write on a key of this id: I start fresh.",
             "What it ran before, only its owner knows.",
         )
 

@@ -64,7 +64,7 @@ WRITE = Step(
 ANSWER = Step(
     "answer",
     "Its own answer to all of it",
-    usual="mostly under 5 s; I wait 60 s and longer",
+    usual="mostly 5 s; I wait 60 s and more",
     undoable=False,
     damage=Damage.HALF,
     safe="All sent is not done. " + _ALIVE,
@@ -72,7 +72,7 @@ ANSWER = Step(
 BACK = Step(
     "back",
     "Wait for its firmware",
-    usual="5 s; up to 3 min where its store is converted",
+    usual="5 s; converting: up to 3 min",
     undoable=False,
     damage=Damage.HALF,
     safe="Leave it plugged in while its light is on.",
@@ -121,9 +121,9 @@ def _read(path: str) -> Release:
 
 
 def _about(release: Release) -> str:
-    signed = {image.signed_by or "an unknown signer" for image in release.images}
-    chips = " and ".join(CHIP_NAMES[image.chip] for image in release.images)
-    return f"{release.version} for {chips}, signed by {' and '.join(sorted(signed))}"
+    signed = sorted({image.signed_by or "an UNKNOWN signer" for image in release.images})
+    chips = ", ".join(CHIP_NAMES[image.chip] for image in release.images)
+    return f"{release.version} by {' and '.join(signed)}: {chips}"
 
 
 def _agree(guide: Guide, image: Image, found: Found) -> None:
@@ -243,7 +243,7 @@ def _rest(loader: Mboot, image: Image, start: int, largest: int, watch: _Watched
 
 
 def _all(image: Image) -> str:
-    return f"{len(image.sent)} of {len(image.sent)} bytes are with it; that is not done yet"
+    return f"all {len(image.sent) // 1000} kB with it; not done yet"
 
 
 def _final(guide: Guide, loader: Mboot) -> str:
@@ -269,7 +269,7 @@ def _mute(loader: Mboot) -> str:
             "Pull it, wait 5 s, plug it into the computer itself, then run flash again.",
             waited=FINAL_TIMES * FINAL,
         ) from None
-    return "its answer was lost, and it answers: what it starts now decides"
+    return "its answer was lost; it is alive"
 
 
 def _start(
@@ -316,7 +316,7 @@ def _awaited(guide: Guide, back: Reconnect, image: Image, before: Found) -> Devi
     if not guide.guest:
         return back.wait(limit=rules.back_within(image, before), usual=usual, safe=BACK.safe)
     # The host may have let go of it once more: then somebody attaches it, who is not always quick.
-    hands = (f"Attach {before.product.app_id} to this guest now.", "Do not pull it.")
+    hands = (f"Attach {before.product.app_id} to this guest now.",)
     return back.wait(limit=BY_HAND, usual=20.0, hands=hands, safe=BACK.safe, acts=Acts.BRING)
 
 

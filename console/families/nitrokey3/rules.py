@@ -44,10 +44,10 @@ class Found:
         chip = CHIP_NAMES[self.chip] if self.chip else "chip not told"
         # The nRF52's bootloader tells a serial of its own, which is not the UUID.
         kind = "serial" if self.loader and self.chip is Chip.NRF52 else "UUID"
-        told = [chip, f"{kind} ..{self.uuid[-4:]}" if self.uuid else f"no {kind} told"]
+        told = [f"{chip} bootloader" if self.loader else chip]
+        told += [f"{kind} ..{self.uuid[-4:]}" if self.uuid else f"no {kind} told"]
         verb = "holds" if self.loader else "runs"
         told += [f"{verb} {self.full_version}"] if self.full_version else []
-        told += ["in its bootloader"] if self.loader else []
         return ", ".join(told)
 
 

@@ -245,7 +245,12 @@ class NitrokeyThree:
             raise Hang
 
     def press(self, buttons: str) -> None:
-        """ "touch": its button. "attach": the machine outside gives this guest the bootloader."""
+        """ "touch": its button. "attach": the machine outside gives this guest the bootloader.
+
+        "dfu", which a practice screen sends for any device, is the one of them that is asked for.
+        """
+        if buttons == "dfu":
+            buttons = "attach" if self._mode is Mode.BOOTLOADER or self._unattached else "touch"
         if buttons not in ("touch", "attach"):
             raise ValueError(f'A Nitrokey has no "{buttons}"; there is: {WORDS}.')
         if not self._powered:

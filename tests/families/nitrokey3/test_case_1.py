@@ -44,7 +44,7 @@ def at(shop: Workshop) -> Device:
 
 async def test_the_key_of_case_1_is_repaired_from_the_keyboard_and_exported(tmp_path) -> None:
     """The bootloader is named before the first byte, attached twice, and 12 s are waited for."""
-    async with shown(tmp_path, "case-1", first="Nitrokey 3") as (pilot, feed, shop):
+    async with shown(tmp_path, "case-1", first="Nitrokey 3") as (pilot, _, shop):
         hands = Hands(shop)
         shop.bench.listen(hands.hear)
         await pilot.press("f")
@@ -74,7 +74,6 @@ async def test_the_key_of_case_1_is_repaired_from_the_keyboard_and_exported(tmp_
             "Have the host take it away from this guest.",
             "Attach 20a0:42dd to this guest once more.",
             "Attach 20a0:42b2 to this guest now.",
-            "Do not pull it.",
         ]
         exported = (shop.state.exports / "run-1.jsonl").read_text().splitlines()
         page = (shop.state.exports / "run-1.md").read_text()
