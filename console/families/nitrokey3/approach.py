@@ -97,15 +97,20 @@ def _from_dfu(guide: Guide) -> Found:
 
 
 @contextmanager
-def touched(guide: Guide, what: str, safe: str = SAFE) -> Iterator[OnTouch]:
-    """What to hand to a command that needs a touch: the person is told when the key waits."""
+def touched(
+    guide: Guide, what: str, safe: str = SAFE, window: float = TOUCH_WINDOW
+) -> Iterator[OnTouch]:
+    """What to hand to a command that needs a touch: the person is told when the key waits.
+
+    `window` is the time (seconds) that the key gives for it.
+    """
     with ExitStack() as waiting:
         asked: list[bool] = []
 
         def on_touch() -> None:
             if not asked:
                 asked.append(True)
-                wait = guide.touch(what, window=TOUCH_WINDOW, since="now", safe=safe)
+                wait = guide.touch(what, window=window, since="now", safe=safe)
                 waiting.enter_context(wait)
 
         yield on_touch

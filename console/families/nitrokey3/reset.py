@@ -32,6 +32,8 @@ from console.guide import Guide, Reconnect
 
 WINDOW = 10.0
 """Seconds after power-up within which FIDO2 lets itself be reset (CTAP 2.1, 6.6)."""
+FIDO2_TOUCH = 30.0
+"""Seconds that it waits for the touch, once the reset has reached it in time."""
 BY_HAND = 600.0
 BACK = 60.0
 ATTEMPTS = 3
@@ -205,7 +207,7 @@ def _erase_fido2(guide: Guide, found: Found, before: Face, answered: list[bool])
     with guide.hid() as line:
         ctap = Ctap(line)
         _must_be_same(found, Admin(over_ctaphid(ctap)).uuid(), before, face(ctap))
-        with touched(guide, "your touch: it erases FIDO2", safe=ARMED.safe) as on_touch:
+        with touched(guide, "your touch: it erases FIDO2", ARMED.safe, FIDO2_TOUCH) as on_touch:
             try:
                 _reset(ctap, on_touch)
             except Unplugged:

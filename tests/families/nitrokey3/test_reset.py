@@ -108,6 +108,20 @@ def test_it_is_armed_before_the_pull_and_says_what_dies(tmp_path) -> None:
     assert [marks[name] for name in ("again", "erase", "read")] == ["x", "x", "x"]
 
 
+@pytest.mark.parametrize(("app", "seconds"), [("fido2", 30.0), ("secrets", 15.0)])
+def test_the_window_for_the_touch_is_the_one_that_the_key_gives(tmp_path, app, seconds) -> None:
+    windows: list[float] = []
+
+    class Watching(Hands):
+        def __call__(self, bus: InProcessBus, view: RunView) -> None:
+            assert view.wait is not None
+            windows.append(view.wait.window)
+            super().__call__(bus, view)
+
+    assert reset(tmp_path, app, HEALTHY, Watching(), lambda shop: None).ended.verdict == "repaired"
+    assert windows[-1] == seconds
+
+
 def test_too_late_loses_nothing_and_is_done_once_more(tmp_path) -> None:
     hands = Hands(dawdle=(LATE,))
     view = reset(tmp_path, "fido2", HEALTHY, hands, wiped(1))
