@@ -54,7 +54,7 @@ class OwnerApps:
             case "opcard", x if x == READ_KEY and tag == PUBLIC:
                 return self._public_key()
             case "secrets", x if x == LIST:
-                return self._accounts() + OK
+                return self._accounts(b"\0" if body[:1] == b"\1" else b"") + OK
             case "piv", x if x == PIV_GET_DATA:
                 return self._piv(body)
             case "piv", x if x == VERIFY:
@@ -81,9 +81,10 @@ class OwnerApps:
         pin = b"\x82\x01\x08" if self._used("secrets") else b""
         return b"\x79\x03\x04\x0d\x00" + b"\x71\x08" + self._made("salt", 8) + pin
 
-    def _accounts(self) -> bytes:
+    def _accounts(self, properties: bytes) -> bytes:
+        """One object each; `properties` stand behind the name where they were asked for."""
         names = ACCOUNTS if self._used("secrets") else ()
-        items = (b"\x21" + name + b"\x00" for name in names)
+        items = (b"\x21" + name + properties for name in names)
         return b"".join(bytes((0x72, len(item))) + item for item in items)
 
     def _openpgp(self, tag: int) -> bytes:
