@@ -7,6 +7,7 @@ signature is with the chip, nothing; from then on, the firmware, and the bootloa
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,8 @@ CONFIRM_WRITE = Question("confirm_write", Kind.TYPED, "Write it? There is no way
 LARGEST_FILE = 32 << 20
 FINAL, FINAL_TIMES = 60.0, 5
 """Seconds that are waited for the final answer before something is said, and how many times."""
+QUESTIONS, REST = 4, 3.0
+"""How often it is asked for its version once it is back, and the seconds between."""
 BY_HAND = 600.0
 """Seconds for hands: to attach it to a guest, or to pull it and plug it in."""
 
@@ -331,7 +334,15 @@ def _proven(guide: Guide, image: Image, before: Found, loader: Found) -> Outcome
     """The verdict, from what the key itself answers now."""
     if not guide.mode.startswith("app"):
         return _not_back(guide, image, before)
-    now = guide.step(VERSION, identify, guide, found=lambda found: found.sentence)
+    try:
+        now = guide.step(VERSION, _named, guide, found=lambda found: found.sentence)
+    except (Silent, Garbled) as error:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"It is back, and does not say yet what it runs. {error.sentence}",
+            f"Pull it and plug it in, then run check: it must run {image.version}.",
+            (f"image SHA-256 {image.sha256}",),
+        )
     same_key(before, now)
     _compare(guide, loader, now, "Look at the one on the bench.")
     proof = (f"before: {before.sentence}", f"now: {now.sentence}", f"image SHA-256 {image.sha256}")
@@ -355,6 +366,15 @@ def _proven(guide: Guide, image: Image, before: Found, loader: Found) -> Outcome
         proof,
         to_do,
     )
+
+
+def _named(guide: Guide) -> Found:
+    """What it tells of itself; the first question after an update may find it still at work."""
+    for _ in range(QUESTIONS - 1):
+        with suppress(Silent, Garbled):
+            return identify(guide)
+        guide.pause(REST)
+    return identify(guide)
 
 
 def _not_back(guide: Guide, image: Image, before: Found) -> Outcome:

@@ -68,9 +68,6 @@ class Build:
 class NitrokeyThree:
     """One key. `version` is what its firmware reports, once it runs."""
 
-    gentle = ("touch",)
-    """A touch ends no work; to be attached anew does."""
-
     def __init__(self, pause: Pause, build: Build, now: Callable[[], float] | None = None) -> None:
         """`now` tells seconds on any scale; without it only the key's own work counts as time."""
         self.away: Away | None = None
@@ -244,13 +241,22 @@ class NitrokeyThree:
         if self.away is not None:
             raise Hang
 
+    @property
+    def _is_for_touch(self) -> bool:
+        return self._mode is Mode.FIRMWARE and not self._unattached
+
+    @property
+    def gentle(self) -> tuple[str, ...]:
+        """A touch ends no work; to be attached anew does."""
+        return ("touch", "dfu") if self._is_for_touch else ("touch",)
+
     def press(self, buttons: str) -> None:
         """ "touch": its button. "attach": the machine outside gives this guest the bootloader.
 
         "dfu", which a practice screen sends for any device, is the one of them that is asked for.
         """
         if buttons == "dfu":
-            buttons = "attach" if self._mode is Mode.BOOTLOADER or self._unattached else "touch"
+            buttons = "touch" if self._is_for_touch else "attach"
         if buttons not in ("touch", "attach"):
             raise ValueError(f'A Nitrokey has no "{buttons}"; there is: {WORDS}.')
         if not self._powered:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from console.errors import Silent
 from console.events import Damage
-from console.families.nitrokey3.simulator import HEALTHY, INTERRUPTED_NRF52, MINI
+from console.families.nitrokey3.simulator import HEALTHY, INTERRUPTED_LPC55, INTERRUPTED_NRF52, MINI
 from console.families.nitrokey3.simulator_faults import (
     DfuFaults,
     Faults,
@@ -186,6 +187,31 @@ def test_a_bootloader_that_takes_no_reset_is_started_by_hand(tmp_path) -> None:
     assert view.ended.verdict == "repaired", view.ended
     assert version == NEW
     assert seen.for_firmware().hands == ("Pull it out.", "Plug it back in, same port.")
+
+
+@pytest.mark.parametrize(("mute", "verdict"), [(3, "repaired"), (99, "unfinished")])
+@pytest.mark.parametrize("attended", [True, False])
+def test_a_key_that_is_back_and_still_at_work_is_asked_again(
+    tmp_path, mute: int, verdict: str, attended: bool
+) -> None:
+    """The first status right after an update may fail (nitrokey-3-firmware, issue 404)."""
+    with bench(tmp_path, INTERRUPTED_LPC55) as shop:
+        left = [mute]
+        open_line = shop.bus.open
+
+        def late(device, kind, name=""):
+            if device.pid == "42b2" and left[0]:
+                left[0] -= 1
+                raise Silent("The device sent nothing.")
+            return open_line(device, kind, name)
+
+        shop.bus.open = late
+        answers = {"image": container(), "confirm_write": "5A01"}
+        view = shop.run("nitrokey3.flash", attended=attended, answers=answers)
+    assert view.ended.verdict == verdict, view.ended
+    if verdict == "unfinished":
+        assert "does not say yet what it runs" in view.ended.sentence
+        assert "it must run v1.7.2" in view.ended.advice
 
 
 # --- what is claimed ------------------------------------------------------------------------------
