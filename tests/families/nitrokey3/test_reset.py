@@ -260,6 +260,12 @@ def test_the_whole_key_names_what_was_read_back_and_what_was_not(tmp_path) -> No
     assert "NOT read back: secrets, opcard." in view.ended.sentence
 
 
+def test_a_passkey_has_nothing_beside_fido2_to_look_into(tmp_path) -> None:
+    view = reset(tmp_path, "all", A_PASSKEY, Hands(), wiped(1))
+    assert view.ended.verdict == "repaired", view.ended
+    assert view.ended.sentence.endswith("read back: no FIDO2 PIN is set.")
+
+
 def test_no_account_is_asked_for_before_the_reset(tmp_path) -> None:
     """Their names are the customer's business: only a store that should be empty is listed."""
     answers = {"apps": "secrets", "retry": "stop"}

@@ -63,7 +63,7 @@ def test_a_touch_ends_nothing_and_the_key_comes_back_as_its_bootloader(word):
     """Another visit on the same port, at high speed; its chip's number is the firmware's UUID."""
     bench = Bench("nk3-healthy")
     visit = bench.device().visit
-    bench.update(bench.open("hid"))
+    bench.update(bench.open("hid"), word)
     bench.clock.pause(0.4)
     device = bench.device()
 
