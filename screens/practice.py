@@ -15,7 +15,7 @@ from screens.base import Page
 
 PRACTICE_KEYS = (
     Binding("x", "plug", "practice: plug in or pull out"),
-    Binding("y", "press", "practice: its buttons, into DFU mode"),
+    Binding("y", "press", "practice: its buttons, or its touch"),
 )
 
 
@@ -37,7 +37,7 @@ class PracticeHands(Page):
             self._by_hand(bus.plug, "Plugged in.")
 
     def action_press(self) -> None:
-        self._by_hand(press_into_dfu, "MODE held, RESET tapped, MODE let go at yellow.")
+        self._by_hand(press_into_dfu, "Its buttons were used, as its family has them.")
 
     def _by_hand(self, act: Callable[[Path, MachineClock, str], None], done: str) -> None:
         if not self.shot.practice:

@@ -7,7 +7,8 @@ needs a touch means that nobody touched it. Source: the vendor's admin-app and S
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
@@ -34,6 +35,8 @@ class Command(IntEnum):
     FACTORY_RESET_APP = 0x85
 
 
+WORD = 4
+"""Bytes of a version as a number; no text of one is as short."""
 OLDEST = (Command.UPDATE, Command.REBOOT, Command.VERSION, Command.UUID)
 NO_SUCH_COMMAND, NOT_TOUCHED = ("01", "6D00"), ("03", "6985")
 
@@ -122,7 +125,8 @@ def over_card(line: CardLine) -> Exchange:
 def _good(answer: bytes) -> bytes:
     if answer[-2:] != b"\x90\x00":
         code = answer[-2:].hex().upper()
-        raise Refused(f"The key refused (status {code}).", code=code)
+        why = "its firmware does not know this command" if code in NO_SUCH_COMMAND else "it refused"
+        raise Refused(f"The key says: {why} (status {code}).", code=code)
     return answer[:-2]
 
 
@@ -135,14 +139,16 @@ class Admin:
     def version(self) -> tuple[Version, str]:
         """The firmware's version, and the whole of what it calls itself."""
         answer = self._exchange(Command.VERSION, b"\x01", None)
-        if len(answer) == 4:
-            version = of_word(int.from_bytes(answer, "big"))
-            return version, str(version)
-        text = answer.decode("utf-8", "replace")
-        found = of_text(text)
-        if found is None:
+        text = answer.decode("utf-8", "replace").strip("\0 ")
+        found = of_text(text) if len(answer) != WORD else None
+        if found is not None:
+            return found, text if text.startswith("v") else f"v{text}"
+        if len(answer) != WORD:  # a name that is no version: its number is asked for alone
+            answer = self._exchange(Command.VERSION, b"", None)
+        if len(answer) != WORD:
             raise Garbled("The key told no version that can be read.")
-        return found, text if text.startswith("v") else f"v{text}"
+        version = of_word(int.from_bytes(answer, "big"))
+        return version, str(version)
 
     def uuid(self) -> str:
         """32 capital hex digits; "" where the firmware is too old to tell (1.0.0)."""
@@ -162,7 +168,7 @@ class Admin:
             if error.code in NO_SUCH_COMMAND:
                 return None
             raise
-        return parse_status(answer)
+        return parse_status(answer) if answer else None
 
     def to_bootloader(self, on_touch: OnTouch | None) -> None:
         """Have it start its bootloader; the person has 15 s to touch it.
@@ -177,13 +183,15 @@ class Admin:
 
     def factory_reset(self, on_touch: OnTouch | None) -> None:
         """Erase everything on it. Raises Refused (code "touch") if nobody touched it."""
-        answer = self._leave(Command.FACTORY_RESET, on_touch)
+        with _known():
+            answer = self._leave(Command.FACTORY_RESET, on_touch)
         if answer:
             _app_answer(answer)
 
     def reset_app(self, name: str, on_touch: OnTouch | None) -> None:
         """Erase one application: "fido", "opcard", "secrets", "piv"."""
-        answer = self._exchange(Command.FACTORY_RESET_APP, name.encode(), on_touch)
+        with _known():
+            answer = self._exchange(Command.FACTORY_RESET_APP, name.encode(), on_touch)
         _app_answer(answer)
 
     def _leave(self, command: Command, on_touch: OnTouch | None) -> bytes:
@@ -208,6 +216,21 @@ def parse_status(answer: bytes) -> Status:
         VARIANTS.get(answer[4]) if len(answer) > 4 else None,
         MODELS.get(answer[5], "") if len(answer) > 5 else "",
     )
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    """Firmware from before these commands says that it does not know them."""
+    try:
+        yield
+    except Refused as error:
+        if error.code not in NO_SUCH_COMMAND:
+            raise
+        raise Refused(
+            "Its firmware is too old to reset that by this way. Nothing was erased.",
+            "Flash a newer firmware, then run reset again.",
+            code=error.code,
+        ) from None
 
 
 def _app_answer(answer: bytes) -> None:

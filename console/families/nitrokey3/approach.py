@@ -27,7 +27,7 @@ from console.flow import Step
 from console.guide import Guide
 
 IDENTIFY = Step("identify", "Ask it what it is and what it runs", usual="under 1 s")
-SAFE = "Nothing is written. Pull it and plug it in: the old firmware starts."
+SAFE = "Nothing is written. Pulled and plugged in, it starts as it did before."
 
 
 def product(guide: Guide) -> Product:
@@ -66,14 +66,20 @@ def from_app(guide: Guide, app: Admin) -> Found:
 def _from_mboot(guide: Guide) -> Found:
     with guide.hid() as line:
         chip = Mboot(line, guide.pause)
-        told = chip.property(Property.CURRENT_VERSION)
-        guide.tell(f"Its bootloader is {mboot_version(told)}.")
-        return Found(product(guide), Chip.LPC55, chip.unique_id(), loader=True)
+        told = [f"bootloader {mboot_version(chip.told(Property.CURRENT_VERSION))}"]
+        target = chip.told(Property.TARGET_VERSION)
+        told += [f"target {mboot_version(target)}"] if target else []
+        sealed = chip.sealed()
+        told += [] if sealed is None else ["sealed" if sealed else "not sealed"]
+        uuid = chip.unique_id()
+    return Found(product(guide), Chip.LPC55, uuid, loader=True, told=", ".join(told))
 
 
 def mboot_version(words: tuple[int, ...]) -> str:
     """ "K3.0.0" from the word: a letter, then three numbers, the highest byte first."""
-    mark, major, minor, fix = words[0].to_bytes(4, "big") if words else b"?\0\0\0"
+    if not words:
+        return "of a version not told"
+    mark, major, minor, fix = words[0].to_bytes(4, "big")
     return f"{chr(mark) if chr(mark).isalnum() else '?'}{major}.{minor}.{fix}"
 
 
@@ -84,22 +90,27 @@ def _from_dfu(guide: Guide) -> Found:
         loader.prepare()
         version = loader.firmware()
     # Its serial is the bootloader's own: no UUID, but all that names it there.
-    told = str(version) if version else ""
-    return Found(
-        product(guide), Chip.NRF52, guide.device.serial.upper(), version, told, loader=True
-    )
+    told = f"it holds firmware {version}" if version else "it names no whole firmware"
+    serial = guide.device.serial.upper()
+    full = str(version) if version else ""
+    return Found(product(guide), Chip.NRF52, serial, version, full, loader=True, told=told)
 
 
 @contextmanager
-def touched(guide: Guide, what: str, safe: str = SAFE) -> Iterator[OnTouch]:
-    """What to hand to a command that needs a touch: the person is told when the key waits."""
+def touched(
+    guide: Guide, what: str, safe: str = SAFE, window: float = TOUCH_WINDOW
+) -> Iterator[OnTouch]:
+    """What to hand to a command that needs a touch: the person is told when the key waits.
+
+    `window` is the time (seconds) that the key gives for it.
+    """
     with ExitStack() as waiting:
         asked: list[bool] = []
 
         def on_touch() -> None:
             if not asked:
                 asked.append(True)
-                wait = guide.touch(what, window=TOUCH_WINDOW, since="now", safe=safe)
+                wait = guide.touch(what, window=window, since="now", safe=safe)
                 waiting.enter_context(wait)
 
         yield on_touch

@@ -34,7 +34,7 @@ def check(guide: Guide) -> Outcome:
 
 
 def _facts(found: Found) -> tuple[str, ...]:
-    told = [found.sentence]
+    told = [found.sentence, *([found.told] if found.told else [])]
     if found.status and found.status.free_internal is not None:
         told.append(f"{found.status.free_internal} internal blocks free")
     if found.status and found.status.free_external is not None:

@@ -18,11 +18,11 @@ from typing import Any
 from console.errors import GateClosed
 from console.families.nitrokey3 import nrfpackage, sb2
 from console.families.nitrokey3.signers import NITROKEY3, PASSKEY, ROOT_KEYS_HASH
-from console.families.nitrokey3.version import Version, of_text, suffix
+from console.families.nitrokey3.version import Version, of_text
 
 UNTOUCHED = "Nothing was sent to the device."
 MANIFEST, SUMS = "manifest.json", "sha256sums"
-SUM = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
+SUM = re.compile(r"([0-9A-Fa-f]{64}) [ *](?:\./)?(\S.*)")
 
 
 class Chip(StrEnum):
@@ -103,6 +103,8 @@ def _release(archive: zipfile.ZipFile) -> Release:
         raise _bad(f"it is for another product, {product[:40]!r}")
     if of_text(version) is None:
         raise _bad("its manifest tells no version")
+    for name in manifest["images"].values():
+        _summed(archive, name, sums)  # those for chips that we do not know, too
     makers = {Chip.LPC55: _lpc55, Chip.NRF52: _nrf52}
     images = tuple(
         makers[chip](_summed(archive, manifest["images"][chip], sums), product, version)
@@ -129,7 +131,7 @@ def _manifest(data: bytes) -> dict[str, Any]:
 def _sums(data: bytes) -> dict[str, str]:
     lines = data.decode("utf-8", "replace").splitlines()
     found = (SUM.fullmatch(line.rstrip()) for line in lines)
-    return {line[2]: line[1] for line in found if line is not None}
+    return {line[2]: line[1].lower() for line in found if line is not None}
 
 
 def _summed(archive: zipfile.ZipFile, name: str, sums: dict[str, str]) -> bytes:
@@ -193,11 +195,6 @@ def _agreed(found: Version, told: str) -> Version:
     if claimed != found:
         raise _bad(f"it says {told[:30]}, but the image in it is {found}")
     return found
-
-
-def is_prerelease(release: str) -> bool:
-    """Does the version name a test build?"""
-    return bool(suffix(release))
 
 
 def _bad(why: str) -> GateClosed:

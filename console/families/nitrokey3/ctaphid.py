@@ -81,7 +81,25 @@ def _translated(act: Callable[[], T]) -> T:
         raise Garbled(f"The key answered what CTAPHID does not know ({error}).") from None
 
 
+MEANINGS: dict[int, tuple[str, str]] = {
+    0x01: ("its firmware does not know this command", "Flash a newer firmware, then run again."),
+    0x05: ("it lost a part of the message", "Plug it into the computer itself, run again."),
+    0x06: ("another program is talking to it", "Close browsers and agents, then run again."),
+    0x0A: ("another program has locked it", "Close browsers and agents, then run again."),
+    0x27: ("it was told no", "Run it again and touch the key while it blinks."),
+    0x2D: ("the request was cancelled", "Run it again and touch the key while it blinks."),
+    0x2F: ("no touch was seen in time", "Run it again and touch the key while it blinks."),
+    0x30: (
+        "it does not allow that now; a reset it allows within 10 s of being plugged in",
+        "Plug it into the computer itself, no hub, no guest; then run again.",
+    ),
+    0x3A: ("no touch was seen in time", "Run it again and touch the key while it blinks."),
+}
+"""What CTAPHID errors (below 10) and CTAP2 statuses mean here (CTAP 2.1, 8.2 and 11.2.9)."""
+
+
 def refused(error: CtapError) -> Refused:
     """The library's error in our words; its number stands behind them for support."""
     number = int(error.code)
-    return Refused(f"The key refused (CTAP code {number:02X}).", code=f"{number:02X}")
+    why, advice = MEANINGS.get(number, ("it refused", ""))
+    return Refused(f"The key says: {why} (CTAP code {number:02X}).", advice, code=f"{number:02X}")

@@ -7,15 +7,16 @@ signature is with the chip, nothing; from then on, the firmware, and the bootloa
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.errors import BadUsage, ConsoleError, Refused, Silent
+from console.errors import BadUsage, ConsoleError, Garbled, Refused, Silent
 from console.events import Damage, Device, Verdict
-from console.families.nitrokey3 import container, rules
+from console.families.nitrokey3 import begun, container, rules
 from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify, last_four
 from console.families.nitrokey3.container import Chip, Image, Release
-from console.families.nitrokey3.mboot import Mboot, head_of
+from console.families.nitrokey3.mboot import Mboot, Property, head_of
 from console.families.nitrokey3.nrfdfu import SecureDfu
 from console.families.nitrokey3.products import CHIP_NAMES, USUAL_RATE, in_bootloader, product_of
 from console.families.nitrokey3.rate import Rate
@@ -31,7 +32,7 @@ from console.families.nitrokey3.walk import (
     to_loader,
 )
 from console.flow import Flow, Kind, Outcome, Question, Step
-from console.guide import Guide, Reconnect
+from console.guide import Acts, Guide, Reconnect
 from console.hardware.lines import HidLine, SerialLine
 
 IMAGE = Question("image", Kind.FILE, "The firmware: the release .zip, an .sb2 or an nRF52 .zip?")
@@ -42,6 +43,10 @@ CONFIRM_WRITE = Question("confirm_write", Kind.TYPED, "Write it? There is no way
 LARGEST_FILE = 32 << 20
 FINAL, FINAL_TIMES = 60.0, 5
 """Seconds that are waited for the final answer before something is said, and how many times."""
+QUESTIONS, REST = 4, 3.0
+"""How often it is asked for its version once it is back, and the seconds between."""
+BY_HAND = 600.0
+"""Seconds for hands: to attach it to a guest, or to pull it and plug it in."""
 
 _GONE = (
     "If it is pulled now, its firmware is gone and its bootloader is most likely "
@@ -62,7 +67,7 @@ WRITE = Step(
 ANSWER = Step(
     "answer",
     "Its own answer to all of it",
-    usual="mostly under 5 s; I wait 60 s and longer",
+    usual="mostly 5 s; I wait 60 s and more",
     undoable=False,
     damage=Damage.HALF,
     safe="All sent is not done. " + _ALIVE,
@@ -70,7 +75,7 @@ ANSWER = Step(
 BACK = Step(
     "back",
     "Wait for its firmware",
-    usual="5 s; up to 3 min where its store is converted",
+    usual="5 s; converting: up to 3 min",
     undoable=False,
     damage=Damage.HALF,
     safe="Leave it plugged in while its light is on.",
@@ -82,23 +87,25 @@ LEFT = Step("left", "See what is left on it", usual="under 30 s")
 def flash(guide: Guide) -> Outcome:
     release = guide.step(FILE, _read, guide.ask(IMAGE) or "", found=_about)
     before = guide.step(IDENTIFY, identify, guide, found=lambda found: found.sentence)
+    begun.recall(guide, before)
     if before.chip is not None:
         _agree(guide, release.image(before.chip), before)
     check_bench(guide, before)
     to_loader(guide, before)
     loader = steady(guide)
     same_key(before, loader)
-    _compare(guide, before, loader)
+    _compare(guide, before, loader, "If you do not know, stop and pull it: nothing is written.")
     assert loader.chip is not None
     image = release.image(loader.chip)
     if before.chip is None:
         _agree(guide, image, before)
     _ask_to_write(guide, image, before if before.uuid else loader)
+    begun.remember(guide, image, before.uuid, loader.uuid)
     try:
         _write(guide, image, before)
     except Refused as error:
         return _refused(guide, error, loader)
-    return _proven(guide, image, before)
+    return _proven(guide, image, before, loader)
 
 
 # --- the file and the agreement --------------------------------------------------------------
@@ -117,9 +124,9 @@ def _read(path: str) -> Release:
 
 
 def _about(release: Release) -> str:
-    signed = {image.signed_by or "an unknown signer" for image in release.images}
-    chips = " and ".join(CHIP_NAMES[image.chip] for image in release.images)
-    return f"{release.version} for {chips}, signed by {' and '.join(sorted(signed))}"
+    signed = sorted({image.signed_by or "an UNKNOWN signer" for image in release.images})
+    chips = ", ".join(CHIP_NAMES[image.chip] for image in release.images)
+    return f"{release.version} by {' and '.join(signed)}: {chips}"
 
 
 def _agree(guide: Guide, image: Image, found: Found) -> None:
@@ -147,14 +154,14 @@ def _agree(guide: Guide, image: Image, found: Found) -> None:
     guide.tell(rules.loses(image))
 
 
-def _compare(guide: Guide, before: Found, loader: Found) -> None:
+def _compare(guide: Guide, before: Found, now: Found, advice: str) -> None:
     """On the LPC55 both modes should tell one UUID; it is not proven that all firmware does."""
-    told = before.uuid and loader.uuid and before.uuid != loader.uuid
-    if told and before.loader != loader.loader and loader.chip is Chip.LPC55:
+    told = before.uuid and now.uuid and before.uuid != now.uuid
+    if told and before.loader != now.loader and now.chip is Chip.LPC55:
+        mode, was = ("bootloader", "firmware") if now.loader else ("firmware", "bootloader")
         guide.warn(
-            f"Its bootloader tells an id that ends in {loader.uuid[-4:]}, its firmware told "
-            f"{before.uuid[-4:]}. Is it the same key? If you do not know, stop and pull it: "
-            "nothing is written."
+            f"Its {mode} tells an id that ends in {now.uuid[-4:]}, its {was} told "
+            f"{before.uuid[-4:]}. Is it the same key? {advice}"
         )
 
 
@@ -162,6 +169,7 @@ def _ask_to_write(guide: Guide, image: Image, found: Found) -> None:
     four = last_four(found)
     job = guide.job
     whose = f"Is this the key of job {job}? " if job else ""
+    whose += "The file ERASES what is stored on the key. " if rules.loses_data(image) else ""
     ask = (
         f"From the next step on there is no firmware until {image.version} is complete. Nobody has "
         f"to touch or unplug anything. {whose}Its id ends in {four}. Type these four to write."
@@ -185,7 +193,7 @@ def _write(guide: Guide, image: Image, before: Found) -> None:
         with guide.expect(app, what="its firmware") as back:
             with guide.serial() as serial:
                 _objects(guide, image, serial)
-            guide.step(BACK, _awaited, back, image, before, found=_came)
+            guide.step(BACK, _awaited, guide, back, image, before, found=_came)
 
 
 @dataclass
@@ -238,7 +246,7 @@ def _rest(loader: Mboot, image: Image, start: int, largest: int, watch: _Watched
 
 
 def _all(image: Image) -> str:
-    return f"{len(image.sent)} of {len(image.sent)} bytes are with it; that is not done yet"
+    return f"all {len(image.sent) // 1000} kB with it; not done yet"
 
 
 def _final(guide: Guide, loader: Mboot) -> str:
@@ -246,20 +254,37 @@ def _final(guide: Guide, loader: Mboot) -> str:
         try:
             return loader.final(FINAL)
         except Silent:
-            if number == FINAL_TIMES:
-                raise
-            guide.tell(
-                f"It has taken all bytes and has not answered for {number * FINAL:.0f} s.",
-                "Leave it plugged in: it may still be writing. I go on waiting.",
-            )
-    raise AssertionError
+            if number < FINAL_TIMES:
+                guide.tell(
+                    f"It has taken all bytes and has not answered for {number * FINAL:.0f} s.",
+                    "Leave it plugged in: it may still be writing. I go on waiting.",
+                )
+    return _mute(loader)
+
+
+def _mute(loader: Mboot) -> str:
+    """No final answer at all: one that answers something else is started, and what comes tells."""
+    try:
+        loader.told(Property.CURRENT_VERSION)
+    except (Silent, Garbled):
+        raise Silent(
+            f"It has taken all bytes and has said nothing for {FINAL_TIMES * FINAL:.0f} s.",
+            "Pull it, wait 5 s, plug it into the computer itself, then run flash again.",
+            waited=FINAL_TIMES * FINAL,
+        ) from None
+    return "its answer was lost; it is alive"
 
 
 def _start(
     guide: Guide, line: HidLine, back: Reconnect, image: Image, before: Found
 ) -> Device | None:
-    guide.tell(Mboot(line, guide.pause).reset())
-    return _awaited(back, image, before)
+    try:
+        guide.tell(Mboot(line, guide.pause).reset())
+    except Refused as error:
+        guide.tell(error.sentence, "It does not start anew by itself: by hand, then.")
+        hands = ("Pull it out.", "Plug it back in, same port.")
+        return back.wait(limit=BY_HAND, usual=15.0, hands=hands, safe=BACK.safe)
+    return _awaited(guide, back, image, before)
 
 
 def _objects(guide: Guide, image: Image, line: SerialLine) -> None:
@@ -289,12 +314,13 @@ def _send(guide: Guide, loader: SecureDfu, image: Image, watch: _Watched) -> Non
     guide.tell("It says that all of it is good." if said else "It left with the last piece.")
 
 
-def _awaited(back: Reconnect, image: Image, before: Found) -> Device | None:
-    return back.wait(
-        limit=rules.back_within(image, before),
-        usual=180.0 if rules.migrates(image, before) else 5.0,
-        safe="Leave it plugged in while its light is on.",
-    )
+def _awaited(guide: Guide, back: Reconnect, image: Image, before: Found) -> Device | None:
+    usual = 180.0 if rules.migrates(image, before) else 5.0
+    if not guide.guest:
+        return back.wait(limit=rules.back_within(image, before), usual=usual, safe=BACK.safe)
+    # The host may have let go of it once more: then somebody attaches it, who is not always quick.
+    hands = (f"Attach {before.product.app_id} to this guest now.",)
+    return back.wait(limit=BY_HAND, usual=20.0, hands=hands, safe=BACK.safe, acts=Acts.BRING)
 
 
 def _came(device: Device | None) -> str:
@@ -304,33 +330,54 @@ def _came(device: Device | None) -> str:
 # --- what it says afterwards -----------------------------------------------------------------
 
 
-def _proven(guide: Guide, image: Image, before: Found) -> Outcome:
+def _proven(guide: Guide, image: Image, before: Found, loader: Found) -> Outcome:
     """The verdict, from what the key itself answers now."""
     if not guide.mode.startswith("app"):
-        return _not_back(guide, image)
-    now = guide.step(VERSION, identify, guide, found=lambda found: found.sentence)
-    same_key(before, now)
-    proof = (f"before: {before.sentence}", f"now: {now.sentence}", f"image SHA-256 {image.sha256}")
-    if now.version != image.version:
+        return _not_back(guide, image, before)
+    try:
+        now = guide.step(VERSION, _named, guide, found=lambda found: found.sentence)
+    except (Silent, Garbled) as error:
         return Outcome(
             Verdict.UNFINISHED,
-            f"It took the image of {image.version} and runs {now.full_version} all the same.",
+            f"It is back, and does not say yet what it runs. {error.sentence}",
+            f"Pull it and plug it in, then run check: it must run {image.version}.",
+            (f"image SHA-256 {image.sha256}",),
+        )
+    same_key(before, now)
+    _compare(guide, loader, now, "Look at the one on the bench.")
+    proof = (f"before: {before.sentence}", f"now: {now.sentence}", f"image SHA-256 {image.sha256}")
+    if not rules.runs(image, before, now):
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"It took the image of {image.full_version} and runs {now.full_version} all the same.",
             "Run flash again. If it says the same, return it with this record.",
             proof,
         )
+    begun.settle(guide, image, before.uuid, loader.uuid, now.uuid)
     to_do: tuple[str, ...] = ()
     if now.status is not None and now.status.trouble:
         to_do = (f"It says: {'; '.join(now.status.sentences)}. Run check.",)
     return Outcome(
         Verdict.REPAIRED,
         f"It is back and says itself that it runs {now.full_version}.",
-        "Passkeys and OpenPGP keys are as they were.",
+        ""
+        if rules.loses_data(image)
+        else "Nothing was written to its store of passkeys and OpenPGP keys; I did not read it.",
         proof,
         to_do,
     )
 
 
-def _not_back(guide: Guide, image: Image) -> Outcome:
+def _named(guide: Guide) -> Found:
+    """What it tells of itself; the first question after an update may find it still at work."""
+    for _ in range(QUESTIONS - 1):
+        with suppress(Silent, Garbled):
+            return identify(guide)
+        guide.pause(REST)
+    return identify(guide)
+
+
+def _not_back(guide: Guide, image: Image, before: Found) -> Outcome:
     port = guide.device.port
     if any(known.port == port and in_bootloader(known) for known in guide.present):
         return Outcome(
@@ -343,6 +390,13 @@ def _not_back(guide: Guide, image: Image) -> Outcome:
             Verdict.UNFINISHED,
             "A key runs its firmware in that port, and nothing that it says tells that it is ours.",
             f"Pull the other one, then run check on this one: it must run {image.version}.",
+        )
+    if guide.guest:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"All of {image.version} was taken, and its firmware was not attached to this guest.",
+            f"Attach {before.product.app_id} and run check: it must run {image.version}. Not there "
+            "on the host either: leave it for 3 minutes, then pull it and plug it into the host.",
         )
     return Outcome(
         Verdict.UNFINISHED,

@@ -20,11 +20,14 @@ COMMAND_OUT, DATA_OUT, RESPONSE_IN, DATA_IN = 1, 2, 3, 4
 HEADER = struct.Struct("<BBH")
 PACKET = struct.Struct("<BBBB")
 DATA_FOLLOWS = 0x01
-LARGEST = 56
-"""Bytes of a report's payload on the LPC55; the chip says it itself (property 0x0B)."""
+LARGEST, SMALLEST = 56, 32
+"""Bytes of a report's payload on the LPC55; the chip says it itself (property 0x0B). Where it does
+not, 32 are taken by each mboot (lpc55-host sends no others)."""
 REPORT = 64
-ANSWER = 2.0
-"""Seconds that a short command may take."""
+ANSWER, BEGINNING = 2.0, 10.0
+"""Seconds that a short command may take, and its word on a file that is announced."""
+STALE = 8
+"""Answers to somebody else's commands that are passed over before one of ours."""
 VERIFY_PAUSE = 0.1
 """Seconds of rest at the boot section: the chip verifies an RSA signature then."""
 PEEK_EACH = 16
@@ -47,11 +50,13 @@ class Property(IntEnum):
     TARGET_VERSION = 0x18
 
 
-UNLOCKED = (0, 0x5AA55AA5)
+UNLOCKED, LOCKED = (0, 0x5AA55AA5), (1, 0xC33CC33C)
 SUCCESS = 0
 PENDING = 10119
 """kStatusRomLdrPendingJumpCommand: it has taken all and is about to start it."""
-ABORTED = 10002
+UNKNOWN_COMMAND, SEALED, ABORTED, UNKNOWN_PROPERTY = 10000, 10001, 10002, 10300
+NOT_TOLD = tuple(str(status) for status in (UNKNOWN_COMMAND, SEALED, UNKNOWN_PROPERTY))
+"""Codes of a property that it does not have, or does not give."""
 
 _OTHER_FILE = "Take the vendor's file for this device and run flash again."
 _AGAIN = "Run flash again: it starts from the first byte."
@@ -59,8 +64,8 @@ MEANINGS: dict[int, tuple[str, str]] = {
     1: ("it failed and does not say why", _AGAIN),
     4: ("it does not take that argument", "Export the log for support."),
     5: ("something inside it took too long", _AGAIN),
-    10000: ("it does not know this command", "Export the log for support."),
-    10001: ("it is sealed against this command", "Export the log for support."),
+    UNKNOWN_COMMAND: ("it does not know this command", "Export the log for support."),
+    SEALED: ("it is sealed against this command", "Export the log for support."),
     ABORTED: ("it broke the transfer off", _AGAIN),
     10100: ("the file is longer than it says", _OTHER_FILE),
     10101: ("this file was not made for this key: its signature is wrong", _OTHER_FILE),
@@ -84,6 +89,8 @@ MEANINGS: dict[int, tuple[str, str]] = {
         "what it wrote does not read back",
         "Run flash again. Twice the same: its flash fails.",
     ),
+    UNKNOWN_PROPERTY: ("it does not have this property", "Export the log for support."),
+    0x5AA5_5AA5: ("its security unit refused", _OTHER_FILE),
 }
 FLASH_DRIVER = range(100, 153)
 
@@ -153,32 +160,53 @@ class Mboot:
 
     def property(self, which: Property) -> tuple[int, ...]:
         """Its words, without the status. Raises Refused, Silent, Garbled, Unplugged."""
+        self._forget_stale()
         self._line.send(report(COMMAND_OUT, packet(Tag.GET_PROPERTY, which, 0)))
-        answer = self._response(ANSWER)
+        answer = self._response(Tag.GET_PROPERTY, ANSWER)
+        _good(answer)
         if answer.tag != Tag.PROPERTIES:
             raise _garbled(f"tag {answer.tag:02X} where a property was asked for")
-        _good(answer)
         return answer.words[1:]
 
+    def told(self, which: Property) -> tuple[int, ...]:
+        """The same; () where the chip does not know it, or keeps it to itself."""
+        try:
+            return self.property(which)
+        except Refused as error:
+            if error.code in NOT_TOLD:
+                return ()
+            raise
+
     def unique_id(self) -> str:
-        """The chip's UUID: its four words in wire order, as 32 capital hex digits."""
-        words = self.property(Property.UNIQUE_ID)
-        if len(words) != 4:
+        """The chip's UUID: four words in wire order, as 32 capital hex digits; "" if untold."""
+        words = self.told(Property.UNIQUE_ID)
+        if not words:
+            return ""
+        if len(words) < 4:
             raise _garbled(f"a UUID of {len(words)} words")
-        return struct.pack("<4I", *words).hex().upper()
+        return struct.pack("<4I", *words[:4]).hex().upper()
 
     def largest(self) -> int:
-        """Bytes that one data report carries. Raises as property()."""
-        words = self.property(Property.LARGEST_PACKET)
-        if not words or not 1 <= words[0] <= REPORT - HEADER.size:
+        """Bytes that one data report may carry. Raises as property()."""
+        words = self.told(Property.LARGEST_PACKET)
+        if not words:
+            return SMALLEST
+        if not words[0]:
             raise _garbled("a data report of no possible length")
-        return words[0]
+        return min(words[0], REPORT - HEADER.size)
+
+    def sealed(self) -> bool | None:
+        """Does it take signed files alone? None where it does not tell."""
+        words = self.told(Property.SECURITY)
+        if not words or words[0] not in (*UNLOCKED, *LOCKED):
+            return None
+        return words[0] in LOCKED
 
     def reset(self) -> str:
         """Have it start anew; what was seen of it. The answer may be lost: it is leaving."""
         try:
             self._line.send(report(COMMAND_OUT, packet(Tag.RESET)))
-            _good(self._response(ANSWER))
+            _good(self._response(Tag.RESET, ANSWER))
         except (Silent, Unplugged, Garbled):
             return "It left without a last word."
         return "It said that it starts anew."
@@ -189,7 +217,7 @@ class Mboot:
         """Announce an SB2.1 file of so many bytes. Raises Refused: nothing was erased then."""
         command = packet(Tag.RECEIVE_SB, size, data_follows=True)
         self._line.send(report(COMMAND_OUT, command))
-        self._for_stream(self._response(ANSWER))
+        self._for_stream(self._response(Tag.RECEIVE_SB, BEGINNING))
 
     def stream(self, data: bytes, start: int, end: int, largest: int, watch: Watch) -> None:
         """The file's bytes from `start` to `end`; the chip is listened to meanwhile.
@@ -230,13 +258,14 @@ class Mboot:
 
     def _after_abort(self, answer: Answer | None) -> Answer:
         """The empty report is followed by the status that says why."""
-        if answer is not None:
-            return answer
-        try:
-            follows = self._one(ANSWER)
-        except Silent:
-            follows = None
-        return follows or Answer(Tag.GENERIC, (ABORTED, Tag.RECEIVE_SB))
+        for _ in range(STALE):
+            if answer is not None:
+                return answer
+            try:
+                answer = self._one(ANSWER)
+            except Silent:
+                break
+        return answer or Answer(Tag.GENERIC, (ABORTED, Tag.RECEIVE_SB))
 
     def _for_stream(self, answer: Answer) -> None:
         if answer.tag != Tag.GENERIC or answer.words[1:2] not in ((Tag.RECEIVE_SB,), ()):
@@ -249,10 +278,28 @@ class Mboot:
     def _one(self, timeout: float) -> Answer | None:
         return parse(self._line.receive(timeout, REPORT))
 
-    def _response(self, timeout: float) -> Answer:
-        """The next response; an empty report left over from a stream that broke is no answer."""
-        answer = self._one(timeout)
-        return answer if answer is not None else self._after_abort(self._one(timeout))
+    def _response(self, to: Tag, timeout: float) -> Answer:
+        """The response to that command.
+
+        What an earlier program did not fetch comes first: the chip keeps it until it is read, and
+        one that was killed behind its last byte leaves the final answer, or the end of a stream.
+        """
+        for _ in range(STALE):
+            answer = self._one(timeout)
+            if answer is None:
+                continue
+            if answer.tag == Tag.PROPERTIES and to != Tag.GET_PROPERTY:
+                continue
+            if answer.tag != Tag.GENERIC or answer.words[1:2] in ((to,), ()):
+                return answer
+        raise _garbled("answers to commands that were not sent")
+
+    def _forget_stale(self) -> None:
+        for _ in range(STALE):
+            try:
+                self._line.receive(0.0, REPORT)
+            except Silent:
+                return
 
 
 def _good(answer: Answer) -> None:

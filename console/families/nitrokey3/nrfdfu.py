@@ -14,19 +14,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
-from console.errors import Garbled, Refused, Silent, Unplugged
+from console.errors import Garbled, GateClosed, Refused, Silent, Unplugged
 from console.families.nitrokey3.slip import Decoder, encode
 from console.families.nitrokey3.version import Version, of_word
 from console.hardware.lines import SerialLine
 
 RESPONSE = 0x60
-OK, EXTENDED = 0x01, 0x0B
+OK, NOT_SUPPORTED, EXTENDED = 0x01, 0x02, 0x0B
 PATIENCE = 1.0
 """Seconds for what takes the device no time."""
-CREATE, EXECUTE, LAST_EXECUTE = 2.0, 5.0, 30.0
-"""Seconds: it erases a page; it writes one; it hashes and checks the whole image."""
+CREATE, EXECUTE = 2.0, 5.0
+"""Seconds: it erases a page; it writes one."""
+ACCEPT, LAST_EXECUTE = 20.0, 30.0
+"""Seconds: it may erase the old application, 85 ms a page (nRF52840, 6.3.6), for the new one's
+room; it hashes and checks the whole image."""
 TRIES = 3
 """How often one object is sent before the line counts as broken."""
+WORD = 4
+"""Bytes: the flash is written in words, so that no piece may end within one (nrf_fstorage)."""
 READY = 30
 """Pings, a second each, until a bootloader counts as mute."""
 
@@ -62,7 +67,10 @@ RESULTS: dict[int, str] = {
     0x08: "not in the state that it is in now",
     0x0A: "it failed and does not say why",
 }
+NOT_NOW, SPOILT = "04 08", "04 0B 0C"
+"""Codes of an execute: not in the state that it is in; the image's hash is wrong."""
 EXTENDED_RESULTS: dict[int, tuple[str, str]] = {
+    0x01: ("it refused and does not say why", "Run flash again."),
     0x02: ("the command has a wrong form", ""),
     0x03: ("it does not know the command", ""),
     0x04: ("the file's init packet is incomplete", "Take the vendor's file."),
@@ -124,6 +132,8 @@ class SecureDfu:
         self._waiting: list[bytes] = []
         self._piece = 0
         self._init = b""
+        self._known = False
+        self._kept = False
 
     # --- requests -------------------------------------------------------------------------
 
@@ -146,28 +156,38 @@ class SecureDfu:
         """Until this very ping is answered: answers to earlier ones and noise are passed over."""
         self._line.send(encode(bytes((Op.PING, mark))))
         until = self._now() + PATIENCE
-        while self._frame(until, PATIENCE) != bytes((RESPONSE, Op.PING, OK, mark)):
-            pass
+        while True:
+            frame = self._frame(until, PATIENCE)
+            if frame == bytes((RESPONSE, Op.PING, OK, mark)):
+                return
+            if frame == bytes((RESPONSE, Op.PING, NOT_SUPPORTED)):
+                return  # older builds know no ping; that is an answer, too
 
     def prepare(self) -> None:
         """Receipts off; how much one write may carry."""
         self._ask(Op.SET_RECEIPTS, struct.pack("<H", 0))
         (mtu,) = _unpack("<H", self._ask(Op.MTU))
-        self._piece = max(1, (mtu - 1) // 2 - 1)  # every byte may be escaped (nrf_dfu_serial.c)
+        piece = (mtu - 1) // 2 - 1  # every byte may be escaped (nrf_dfu_serial.c)
+        if piece < WORD:
+            raise _garbled(b"")
+        self._piece = piece - piece % WORD
 
     def firmware(self) -> Version | None:
         """The version of the application that it holds; None where it tells none."""
         for image in (1, 2):
             try:
-                kind, word, _, _ = _unpack("<BIII", self._ask(Op.FIRMWARE, bytes((image,))))
+                kind, word, _, size = _unpack("<BIII", self._ask(Op.FIRMWARE, bytes((image,))))
             except Refused:
                 continue
-            if kind == 1:
+            if kind == 1 and size:  # its version is kept when the application is erased
                 return of_word(word)
         return None
 
     def select(self, kind: Kind) -> Held:
-        return Held(*_unpack("<III", self._ask(Op.SELECT, bytes((kind,)))))
+        held = Held(*_unpack("<III", self._ask(Op.SELECT, bytes((kind,)))))
+        if not held.largest:
+            raise Garbled("The bootloader says that an object holds nothing.", "Run flash again.")
+        return held
 
     def _create(self, kind: Kind, size: int) -> None:
         self._ask(Op.CREATE, struct.pack("<BI", kind, size), CREATE)
@@ -181,31 +201,46 @@ class SecureDfu:
     def offer_init(self, init: bytes) -> bool:
         """Hand over the init packet, unless it holds that one; was it the one that it holds?
 
-        Nothing is checked by the device yet, and nothing is touched.
+        Nothing is checked by the device yet, and nothing is touched. Raises GateClosed if it
+        has no room for such a packet.
         """
         self._init = init
         held = self.select(Kind.COMMAND)
-        known = bool(held.offset) and held.begins(init)
-        if known:
+        if held.largest < len(init):
+            raise GateClosed(
+                f"Its bootloader takes init packets of {held.largest} bytes, and this file's has "
+                f"{len(init)}.",
+                "Nothing is written. Take the vendor's file for this product.",
+            )
+        self._known = bool(held.offset) and held.begins(init)
+        if self._known:
             self._write(init[held.offset :])
-        else:
+            if self._crc() == (len(init), zlib.crc32(init)):
+                return True
+            self._known = False
+        for _ in range(TRIES):
             self._create(Kind.COMMAND, len(init))
             self._write(init)
-        if self._crc() != (len(init), zlib.crc32(init)):
-            raise Garbled("The init packet arrived damaged.", "Run flash again.")
-        return known
+            if self._crc() == (len(init), zlib.crc32(init)):
+                return False
+        raise Garbled("The init packet arrived damaged.", "Run flash again.")
 
     def accept_init(self) -> None:
         """Have it check the packet that was offered; from here on the old firmware may be gone.
 
         Raises Refused: what runs on the device was not touched then.
         """
-        self._ask(Op.EXECUTE, patience=EXECUTE)
+        try:
+            self._ask(Op.EXECUTE, patience=ACCEPT)
+        except Refused as error:
+            if not (self._known and error.code == NOT_NOW):
+                raise
+            self._init_anew()  # what it held of it was of no use: from the beginning, then
 
     def _init_anew(self) -> None:
         self._create(Kind.COMMAND, len(self._init))
         self._write(self._init)
-        self.accept_init()
+        self._ask(Op.EXECUTE, patience=ACCEPT)
 
     # --- the image ------------------------------------------------------------------------
 
@@ -217,10 +252,21 @@ class SecureDfu:
     def send_image(self, image: bytes, watch: Watch) -> bool:
         """Send what it lacks, object by object; did it say that the whole is good?
 
-        False: its port ended with the last object, as it does when it starts the firmware.
+        False: its port ended with the last object, as it does when it starts the firmware. A copy
+        that was put together from two transfers and is spoilt is sent once more as a whole.
         Raises Refused, Silent, Unplugged, Garbled.
         """
         held = self.select(Kind.DATA)
+        self._kept = bool(held.offset)
+        try:
+            return self._send_rest(image, held, watch)
+        except Refused as error:
+            if not self._kept or error.code != SPOILT:
+                raise
+        self._init_anew()
+        return self._send_rest(image, self.select(Kind.DATA), watch)
+
+    def _send_rest(self, image: bytes, held: Held, watch: Watch) -> bool:
         at = self._finish_begun(image, held)
         while at < len(image):
             end = min(at + held.largest, len(image))
@@ -245,8 +291,16 @@ class SecureDfu:
             if self._crc() != (end, zlib.crc32(image[:end])):
                 self._send_object(image, start, end)
         if end < len(image):
-            self._ask(Op.EXECUTE, patience=EXECUTE)
+            self._execute_begun(whole=held.offset == end)
         return end
+
+    def _execute_begun(self, whole: bool) -> None:
+        """An object that it held whole may have been executed before: then it may say no."""
+        try:
+            self._ask(Op.EXECUTE, patience=EXECUTE)
+        except Refused as error:
+            if not (whole and error.code == NOT_NOW):
+                raise
 
     def _roll_back(self, image: bytes, held: Held) -> int:
         """The object under way is bad: a new one takes us back to what was executed before it.

@@ -26,6 +26,8 @@ UNTOUCHED = "Nothing was sent to the device. Take the vendor's file, and copy it
 LARGEST = 4 << 20
 """Bytes: several times the flash of the chip; nothing larger is unpacked."""
 HARDWARE = 52
+OTHER_PARTS = {"bootloader", "softdevice", "softdevice_bootloader"}
+"""What a package may hold beside an application, by its manifest's keys (nrfutil)."""
 INIT, ECDSA_P256, APPLICATION, SHA_256 = 1, 0, 0, 3
 
 
@@ -99,7 +101,7 @@ def _unpacked(data: bytes) -> tuple[bytes, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             listed = json.loads(member(package, "manifest.json"))["manifest"]
-            if set(listed) != {"application"}:
+            if OTHER_PARTS & set(listed):
                 raise _bad("it holds more than an application")
             names = listed["application"]
             return member(package, names["dat_file"]), member(package, names["bin_file"])

@@ -13,7 +13,7 @@ from console.flow import Flow, Outcome, Step
 from console.guide import Acts, Guide, Reconnect
 
 RETURN = Step("return", "Back to its firmware", usual="under 10 s", safe=SAFE)
-AGAIN = Step("again", "Is it the same key with the same firmware", usual="under 1 s")
+AGAIN = Step("again", "The same key, the same firmware?", usual="under 1 s")
 WITHIN, BY_HAND = 30.0, 600.0
 
 

@@ -7,13 +7,15 @@ has said afterwards.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fido2.ctap import CtapError
 from fido2.ctap2.base import Ctap2
+from fido2.ctap2.pin import ClientPin
 
 from console.errors import Garbled, GateClosed, Refused, Unplugged
 from console.events import Damage, Device, Verdict
+from console.families.nitrokey3 import leftover
 from console.families.nitrokey3.admin import Admin, over_ctaphid
 from console.families.nitrokey3.approach import (
     IDENTIFY,
@@ -23,12 +25,15 @@ from console.families.nitrokey3.approach import (
     touched,
 )
 from console.families.nitrokey3.ctaphid import Ctap, OnTouch, refused, told
+from console.families.nitrokey3.leftover import Leftover
 from console.families.nitrokey3.rules import Found
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide, Reconnect
 
 WINDOW = 10.0
 """Seconds after power-up within which FIDO2 lets itself be reset (CTAP 2.1, 6.6)."""
+FIDO2_TOUCH = 30.0
+"""Seconds that it waits for the touch, once the reset has reached it in time."""
 BY_HAND = 600.0
 BACK = 60.0
 ATTEMPTS = 3
@@ -71,6 +76,8 @@ TARGETS = (
         "The firmware stays.",
     ),
 )
+INSIDE = {"Nitrokey 3": ("secrets", "opcard"), "Passkey": ()}
+"""What a product has beside FIDO2 that can be looked into without a PIN."""
 APPS = Question(
     "apps",
     Kind.CHOICE,
@@ -99,17 +106,23 @@ RESTART = Step("restart", "Wait for it to be back", usual="under 10 s", undoable
 
 @dataclass(frozen=True)
 class Face:
-    """What FIDO2 tells of itself: enough to tell two keys apart a little, and what is on it."""
+    """What FIDO2 tells of itself: enough to tell two keys apart a little, and what is on it.
+
+    `room` is for how many more passkeys, `tries` how many are left for the PIN; None: not told.
+    """
 
     aaguid: str
     versions: tuple[str, ...]
     has_pin: bool
     room: int | None
+    tries: int | None = None
 
     @property
     def sentence(self) -> str:
-        pin = "a FIDO2 PIN is set" if self.has_pin else "no FIDO2 PIN is set"
-        return pin if self.room is None else f"{pin}, room for {self.room} passkeys"
+        told = ["a FIDO2 PIN is set" if self.has_pin else "no FIDO2 PIN is set"]
+        told += [f"{self.tries} PIN tries"] if self.tries is not None else []
+        told += [f"room for {self.room} passkeys"] if self.room is not None else []
+        return ", ".join(told)
 
 
 def reset(guide: Guide) -> Outcome:
@@ -138,7 +151,7 @@ def _agree(guide: Guide, target: Target, found: Found) -> None:
 
 def _fido2(guide: Guide, target: Target, found: Found) -> Outcome:
     with guide.hid() as line:
-        before = face(Ctap(line))
+        before = full_face(Ctap(line))
     mode = found.product.mode_of_app()
     for attempt in range(1, ATTEMPTS + 1):
         with guide.expect(mode, what=f"the {found.product.short}, plugged in again") as back:
@@ -173,7 +186,7 @@ def _look(guide: Guide, found: Found) -> Face:
     with guide.hid() as line:
         ctap = Ctap(line)
         _must_be_ours(found, Admin(over_ctaphid(ctap)).uuid())
-        return face(ctap)
+        return full_face(ctap)
 
 
 def _by_hand(back: Reconnect) -> Device | None:
@@ -194,7 +207,7 @@ def _erase_fido2(guide: Guide, found: Found, before: Face, answered: list[bool])
     with guide.hid() as line:
         ctap = Ctap(line)
         _must_be_same(found, Admin(over_ctaphid(ctap)).uuid(), before, face(ctap))
-        with touched(guide, "your touch: it erases FIDO2", safe=ARMED.safe) as on_touch:
+        with touched(guide, "your touch: it erases FIDO2", ARMED.safe, FIDO2_TOUCH) as on_touch:
             try:
                 _reset(ctap, on_touch)
             except Unplugged:
@@ -231,8 +244,7 @@ def _too_late(error: Refused) -> str:
 
 def _fido2_proven(target: Target, before: Face, after: Face, answered: bool) -> Outcome:
     proof = (f"before: {before.sentence}", f"now: {after.sentence}")
-    if not answered and not before.has_pin:
-        return _not_done("It left before it had answered, and nothing else tells what it did.")
+    changed = changes(before, after)
     if after.has_pin:
         said = "It took the reset, and says" if answered else "It left in the reset, and says"
         return Outcome(
@@ -241,12 +253,45 @@ def _fido2_proven(target: Target, before: Face, after: Face, answered: bool) -> 
             "Run reset again. If it says the same, return it with this record.",
             proof,
         )
+    if not answered and not changed:
+        return _not_done("It left before it had answered, and nothing else tells what it did.")
+    anew = "Every service has to be registered with it anew."
+    if not changed:
+        return Outcome(
+            Verdict.REPAIRED,
+            f"{target.title} is reset by the key's own answer alone: no PIN was set before, none "
+            "is set now, and nothing else that it tells without a PIN could change.",
+            f"{anew} Proof, if it is needed: a service that knew it must not know it now.",
+            (*proof, "proven: it answered the reset with success; not proven: what it erased"),
+        )
     return Outcome(
         Verdict.REPAIRED,
-        f"{target.title} is reset: the key itself says that no PIN is set.",
-        "Every service has to be registered with it anew.",
-        proof,
+        f"{target.title} is reset, by what the key itself says: {changed}; no PIN is set.",
+        anew,
+        (*proof, f"proven by: {changed}"),
     )
+
+
+def changes(before: Face, after: Face) -> str:
+    """What a reset alone can have changed, as words; "" where nothing that was told did."""
+    found = []
+    if before.has_pin and not after.has_pin:
+        found.append("its PIN is gone")
+    if before.room is not None and after.room is not None and after.room > before.room:
+        found.append(f"there is room for {after.room} passkeys, and was for {before.room}")
+    if before.tries is not None and after.tries is not None and after.tries > before.tries:
+        found.append(f"its PIN tries are {after.tries} again, and were {before.tries}")
+    return "; ".join(found)
+
+
+def full_face(ctap: Ctap) -> Face:
+    """As face(), and how many tries the PIN has: one exchange more, outside of the ten seconds."""
+    found = face(ctap)
+    try:
+        tries, _ = ClientPin(Ctap2(ctap.device)).get_pin_retries()
+    except (CtapError, ValueError, KeyError, TypeError):
+        return found  # it has none to tell without a PIN, or another form of it
+    return replace(found, tries=tries)
 
 
 def face(ctap: Ctap) -> Face:
@@ -273,12 +318,44 @@ def face(ctap: Ctap) -> Face:
 def _by_admin(guide: Guide, target: Target, found: Found) -> Outcome:
     if target.word == "all":
         return _whole(guide, target, found)
+    before = leftover.look(guide, target.word, after=False)
     guide.step(ERASE, _erase_app, guide, target, found)
+    after = guide.step(READ_BACK, leftover.look, guide, target.word, True, found=_told)
+    return _app_proven(target, before, after)
+
+
+def _told(left: Leftover | None) -> str:
+    return left.sentence if left else "it cannot be asked here"
+
+
+def _app_proven(target: Target, before: Leftover | None, after: Leftover | None) -> Outcome:
+    """The verdict on one application, from what that application says now."""
+    proof = tuple(
+        f"{when}: {left.sentence}" for when, left in (("before", before), ("now", after)) if left
+    )
+    if after is None:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"The key says that it has reset {target.title}; not read back.",
+            "Nothing here can look into it: look with the program that uses it, at a machine with "
+            "a card reader service (pcscd).",
+            (f"its answer: done. {target.dies}",),
+        )
+    if not after.empty:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"The key says that it has reset {target.title}, and all the same {after.sentence}.",
+            "Run reset again. If it says the same, return it with this record.",
+            proof,
+        )
+    anew = before and before.mark and after.mark and before.mark != after.mark
+    fresh = " Its own mark is a new one." if anew else ""
     return Outcome(
         Verdict.REPAIRED,
-        f"The key says that {target.title} is reset.",
-        "Look with a check of that application what is left." if target.word == "opcard" else "",
-        (target.dies,),
+        f"{target.title[:1].upper()}{target.title[1:]} is reset, read back from it: "
+        f"{after.sentence}.{fresh}",
+        "",
+        (*proof, target.dies),
     )
 
 
@@ -299,14 +376,23 @@ def _whole(guide: Guide, target: Target, found: Found) -> Outcome:
         return _not_done("It took the reset and did not come back in time.")
     now = guide.step(READ_BACK, identify, guide, found=lambda now: now.sentence)
     with guide.hid() as line:
-        after = face(Ctap(line))
-    proof = (f"now: {now.sentence}", f"FIDO2: {after.sentence}")
+        after = full_face(Ctap(line))
+    left = {app: leftover.look(guide, app, after=True) for app in INSIDE[found.product.short]}
+    told = [f"{app}: {one.sentence if one else 'not read back'}" for app, one in left.items()]
+    proof = (f"now: {now.sentence}", f"FIDO2: {after.sentence}", *told)
     trouble = now.status.sentences if now.status else ()
-    if now.uuid != found.uuid or after.has_pin or trouble:
+    held = any(one is not None and not one.empty for one in left.values())
+    if now.uuid != found.uuid or after.has_pin or trouble or held:
         sentence = "It came back, and does not say that all is erased and well."
         return Outcome(Verdict.UNFINISHED, sentence, "Run check.", (*proof, *trouble))
+    unread = [app for app, one in left.items() if one is None]
     return Outcome(
-        Verdict.REPAIRED, f"{target.title.capitalize()} is reset and started anew.", "", proof
+        Verdict.REPAIRED,
+        f"{target.title.capitalize()} is reset and started anew; read back: no FIDO2 PIN is set"
+        + "".join(f", nothing in {app}" for app, one in left.items() if one)
+        + (f"; NOT read back: {', '.join(unread)}." if unread else "."),
+        "",
+        proof,
     )
 
 

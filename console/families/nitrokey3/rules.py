@@ -12,13 +12,15 @@ from console.errors import GateClosed
 from console.families.nitrokey3.admin import Status
 from console.families.nitrokey3.container import Chip, Image
 from console.families.nitrokey3.products import CHIP_NAMES, Product
-from console.families.nitrokey3.version import Version
+from console.families.nitrokey3.version import Version, suffix
 
 UNTOUCHED = "Nothing is written, and the key is as it was."
 STATUS_SINCE = Version(1, 3, 1)
 OLD_STORE, NEW_STORE = Version(1, 2, 2), Version(1, 3, 0)
 INTERNAL_STORE = Version(1, 8, 2)
 LEAST_BLOCKS = 5
+STORE = range(0x93000, 0x9DE00)
+"""Where the LPC55's firmware keeps its file system, which a release does not erase."""
 BACK, MIGRATING = 30.0, 250.0
 """Seconds until the firmware is back; with a store to convert it takes up to 3 minutes."""
 
@@ -34,13 +36,18 @@ class Found:
     full_version: str = ""
     status: Status | None = None
     loader: bool = False
+    told: str = ""
+    """What its bootloader tells of itself, as words."""
 
     @property
     def sentence(self) -> str:
         chip = CHIP_NAMES[self.chip] if self.chip else "chip not told"
-        told = [chip, f"UUID ..{self.uuid[-4:]}" if self.uuid else "no UUID told"]
-        told += [f"runs {self.full_version}"] if self.full_version else []
-        told += ["in its bootloader"] if self.loader else []
+        # The nRF52's bootloader tells a serial of its own, which is not the UUID.
+        kind = "serial" if self.loader and self.chip is Chip.NRF52 else "UUID"
+        told = [f"{chip} bootloader" if self.loader else chip]
+        told += [f"{kind} ..{self.uuid[-4:]}" if self.uuid else f"no {kind} told"]
+        verb = "holds" if self.loader else "runs"
+        told += [f"{verb} {self.full_version}"] if self.full_version else []
         return ", ".join(told)
 
 
@@ -87,9 +94,32 @@ def is_downgrade(image: Image, found: Found) -> bool:
     return found.version is not None and image.version < found.version
 
 
+def runs(image: Image, before: Found, now: Found) -> bool:
+    """Does it run the image now, by what it says?
+
+    Where both name more than three numbers (a test build), a name that is the old one still is
+    no proof; else the numbers decide, since not all firmware tells the rest.
+    """
+    if now.version != image.version:
+        return False
+    more = suffix(image.full_version) or suffix(now.full_version)
+    if not more or now.full_version == image.full_version:
+        return True
+    return not before.full_version or now.full_version != before.full_version
+
+
 def loses(image: Image) -> str:
     """What the write costs, as a sentence."""
     if image.sb2 is None:
         return "The firmware is replaced; passkeys and OpenPGP keys stay."
     areas = ", ".join(f"0x{area.start:X} to 0x{area.stop:X}" for area in image.sb2.erases)
-    return f"The firmware is replaced ({areas} is erased); passkeys and OpenPGP keys stay."
+    erased = f"({areas} is erased)" if areas else "(nothing else is erased)"
+    if loses_data(image):
+        return f"The firmware is replaced {erased}, and WITH IT passkeys and all that is stored."
+    return f"The firmware is replaced {erased}; passkeys and OpenPGP keys stay."
+
+
+def loses_data(image: Image) -> bool:
+    """Does the file erase the place where the LPC55's firmware keeps what is its owner's?"""
+    areas = image.sb2.erases if image.sb2 else ()
+    return any(area.start < STORE.stop and STORE.start < area.stop for area in areas)

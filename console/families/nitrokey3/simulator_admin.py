@@ -74,6 +74,8 @@ class Contents:
     settings: dict[str, str] = field(default_factory=dict)
     drawn: int = 0
     """How often random bytes were given out."""
+    wipes: int = 0
+    """How often an application began from nothing."""
 
 
 class Admin:
@@ -168,7 +170,7 @@ class Admin:
         return self._asks(lambda: Reply(leave=leave), Reply(refusal=Refusal.NOT_CONFIRMED))
 
     def _reset_all(self) -> Reply:
-        for app in self._who.apps:
+        for app in () if self._faults.reset_does_nothing else self._who.apps:
             self._wipe(app)
         self.contents.settings.clear()
         return Reply(leave=Leave.FIRMWARE)
@@ -183,7 +185,8 @@ class Admin:
         return self._asks(lambda: self._wiped(name), Reply(NOT_CONFIRMED))
 
     def _wiped(self, name: str) -> Reply:
-        self._wipe(name)
+        if not self._faults.reset_does_nothing:
+            self._wipe(name)
         return Reply(b"\x00")
 
     def _get(self, data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The card in the firmware's own reader: the admin application by ISO 7816 commands.
 
 The rule: it selects by AID and runs the same application as CTAPHID; its mode comes in P1
-(Nitrokey's admin-app). The OpenPGP and secrets applications are not simulated: not found.
+(Nitrokey's admin-app). The owner's applications tell what they hold, and no more.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from console.families.nitrokey3.simulator_admin import Admin
+from console.families.nitrokey3.simulator_apps import OwnerApps
 from console.families.nitrokey3.simulator_touch import Asks, Leave, Presence, Reply, Touch
 from console.hardware.simulated import Hang
 from console.hardware.simulated_card import Doing
@@ -28,12 +29,18 @@ class AdminCard:
     """A SimulatedCard. `leave` takes the key off the bus instead of an answer."""
 
     def __init__(
-        self, admin: Admin, presence: Presence, leave: Callable[[Leave | None], None]
+        self,
+        admin: Admin,
+        apps: OwnerApps,
+        presence: Presence,
+        leave: Callable[[Leave | None], None],
     ) -> None:
         self._admin = admin
+        self._apps = apps
         self._presence = presence
         self._leave = leave
         self._selected = False
+        self._app = ""
         self._answer: bytes | None = None
         self._asks: Asks | None = None
 
@@ -73,7 +80,7 @@ class AdminCard:
 
     def reset(self) -> None:
         self._forget()
-        self._selected = False
+        self._selected, self._app = False, ""
 
     def press(self, buttons: str) -> None:
         if buttons != "touch":
@@ -85,14 +92,18 @@ class AdminCard:
             self._presence.forget()
         self._asks, self._answer = None, None
 
-    def _call(self, command: bytes) -> Reply | Asks | int:
+    def _call(self, command: bytes) -> Reply | Asks | int | bytes:
         if len(command) < 4:
             return WRONG_LENGTH
         instruction, p1 = command[1], command[2]
         body = _body(command)
         if instruction == SELECT:
-            self._selected = body == ADMIN_AID
+            self._selected, self._app = body == ADMIN_AID, self._apps.named(body)
+            if self._app:
+                return self._apps.select(self._app)
             return OK if self._selected else NOT_FOUND
+        if self._app:
+            return self._apps.call(self._app, command)
         if not self._selected:
             return UNKNOWN
         if self._presence.busy:
@@ -100,9 +111,11 @@ class AdminCard:
         # the old commands look for their mode in P1, the later ones take the body
         return self._admin.call(instruction, bytes((p1,)) if instruction < 0x80 else body)
 
-    def _say(self, said: Reply | int) -> None:
+    def _say(self, said: Reply | int | bytes) -> None:
         if isinstance(said, int):
             self._answer = _word(said)
+        elif isinstance(said, bytes):
+            self._answer = said
         elif said.leave is not None:
             self._leave(said.leave)
         elif said.refusal is not None:
@@ -112,11 +125,11 @@ class AdminCard:
 
     def freeze(self) -> dict[str, Any]:
         """A command under way is forgotten: its reader is powered anew."""
-        return {"selected": self._selected}
+        return {"selected": self._selected, "app": self._app}
 
     def thaw(self, frozen: Mapping[str, Any]) -> None:
         self._forget()
-        self._selected = bool(frozen["selected"])
+        self._selected, self._app = bool(frozen["selected"]), str(frozen["app"])
 
 
 def _body(command: bytes) -> bytes:

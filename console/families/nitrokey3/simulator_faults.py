@@ -45,8 +45,16 @@ class FirmwareFaults:
     status_length: int = 7
     """0: the command is unknown; 1, 4, 5 or 7 bytes by the age of the firmware."""
     has_uuid: bool = True
+    attach_by_hand: bool = False
+    """In a guest: after its bootloader it does not appear before somebody attaches it."""
+    boots_never: bool = False
+    """After its bootloader nothing appears any more."""
     reset_does_nothing: bool = False
-    """It answers that FIDO2 was reset, and erases nothing."""
+    """It answers that FIDO2, or one application, was reset, and erases nothing."""
+    tells_room: bool = False
+    """It tells for how many more passkeys there is room."""
+    shows_apps: bool = True
+    """Does it let anybody look into the owner's applications? Else they are not found."""
     reset_answer_lost: bool = False
     """It erases FIDO2 and starts anew before it has said so, once."""
     uptime: float = 0.0
@@ -74,6 +82,8 @@ class MbootFaults:
     dies: bool = False
     """Where it leaves, it is gone for good: nothing enumerates any more."""
     reset_answer_lost: bool = False
+    reset_refused: bool = False
+    """It takes no command to start anew: only its power does that."""
     stays_bootloader: bool = False
     keeps_old_version: bool = False
 

@@ -21,6 +21,7 @@ RESET_WINDOW = 10
 """Whole seconds since power came; the firmware drops the fraction before it compares."""
 TOUCH_SECONDS = 30.0
 PIN_TRIES = 8
+MOST_RESIDENTS = 100
 
 
 class Command(IntEnum):
@@ -103,6 +104,7 @@ class Authenticator:
     def _info(self) -> dict[int, Any]:
         """The members that Nitrokey's fido-authenticator gives, in its order."""
         transports = ["nfc", "usb"] if self._who.chip is Chip.LPC55 else ["usb"]
+        room = {0x14: MOST_RESIDENTS - self.holdings.residents} if self._faults.tells_room else {}
         return {
             0x01: ["U2F_V2", "FIDO_2_0", "FIDO_2_1"],
             0x02: ["credProtect", "hmac-secret", "thirdPartyPayment"],
@@ -121,6 +123,7 @@ class Authenticator:
             0x07: 10,
             0x08: 255,
             0x09: transports,
+            **room,
             0x16: ["packed", "none"],
         }
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from console.families.nitrokey3.simulator_admin import DIRECT, NAMESPACE, Admin, Contents
 from console.families.nitrokey3.simulator_admin import Command as AdminCommand
+from console.families.nitrokey3.simulator_apps import SECRETS_AID, SECRETS_CHANNEL, OwnerApps
 from console.families.nitrokey3.simulator_card import AdminCard
 from console.families.nitrokey3.simulator_ctaphid import Command, CtapHid
 from console.families.nitrokey3.simulator_faults import Faults, Times
@@ -67,18 +68,14 @@ class Build:
 class NitrokeyThree:
     """One key. `version` is what its firmware reports, once it runs."""
 
-    gentle = ("touch",)
-    """A touch ends no work; to be attached anew does."""
-
     def __init__(self, pause: Pause, build: Build, now: Callable[[], float] | None = None) -> None:
         """`now` tells seconds on any scale; without it only the key's own work counts as time."""
         self.away: Away | None = None
         self.version = build.version
         self.presence = Presence()
         self.holdings = Holdings(**asdict(build.holdings))
-        self.contents = Contents(
-            set(build.contents.used), dict(build.contents.settings), build.contents.drawn
-        )
+        given = build.contents
+        self.contents = Contents(set(given.used), dict(given.settings), given.drawn, given.wipes)
         self._build = build
         self._who = build.who
         self._faults = build.faults
@@ -91,6 +88,7 @@ class NitrokeyThree:
         self._powered = True
         self._dead = build.faults.dead
         self._migrating = False
+        self._unattached = False
         self._flags = build.faults.firmware.status_flags
         self._make_firmware()
         self._make_bootloaders()
@@ -113,7 +111,9 @@ class NitrokeyThree:
             interval=build.times.keepalive,
             gone_after=faults.gone_while_waiting,
         )
-        self._card = AdminCard(self.admin, self.presence, self._leave)
+        who = build.who if faults.shows_apps else replace(build.who, apps=())
+        self._apps = OwnerApps(who, build.uuid, self.contents)
+        self._card = AdminCard(self.admin, self._apps, self.presence, self._leave)
         self.slot = Slot("Nitrokey Nitrokey 3 [CCID/ICCD Interface] 00 00", None, inserted=0)
         self._firmware = Composite(self._firmware_identity(), self._firmware_functions())
 
@@ -241,17 +241,34 @@ class NitrokeyThree:
         if self.away is not None:
             raise Hang
 
+    @property
+    def _is_for_touch(self) -> bool:
+        return self._mode is Mode.FIRMWARE and not self._unattached
+
+    @property
+    def gentle(self) -> tuple[str, ...]:
+        """A touch ends no work; to be attached anew does."""
+        return ("touch", "dfu") if self._is_for_touch else ("touch",)
+
     def press(self, buttons: str) -> None:
-        """ "touch": its button. "attach": the machine outside gives this guest the bootloader."""
+        """ "touch": its button. "attach": the machine outside gives this guest the bootloader.
+
+        "dfu", which a practice screen sends for any device, is the one of them that is asked for.
+        """
+        if buttons == "dfu":
+            buttons = "touch" if self._is_for_touch else "attach"
         if buttons not in ("touch", "attach"):
             raise ValueError(f'A Nitrokey has no "{buttons}"; there is: {WORDS}.')
         if not self._powered:
             raise ValueError("It has no power: plug it in first.")
         if buttons == "touch":
             self.presence.touch()
+        elif self._unattached:
+            self._unattached = False
+            self._reset_into(Mode.FIRMWARE, self._build.times.leave)
         elif self._mode is Mode.FIRMWARE:
             raise ValueError("Only its bootloader is attached by hand, and it runs its firmware.")
-        else:
+        elif self.away is None or self.away.seconds is None:
             self._reset_into(Mode.BOOTLOADER, self._build.times.leave)
 
     # --- leaving and coming back ----------------------------------------------------------
@@ -306,6 +323,10 @@ class NitrokeyThree:
         self._take_version()
         self._migrating = not self._is_lpc55 and before < JOURNALING and self.version >= JOURNALING
         self._reset_into(Mode.FIRMWARE, times.migration if self._migrating else times.boot)
+        if self._faults.firmware.attach_by_hand:
+            self._unattached, self.away = True, Away(None)
+        elif self._faults.firmware.boots_never:
+            self._dead, self.away = True, Away(None)
 
     def _is_valid(self) -> bool:
         return self.rom.flash.complete if self._is_lpc55 else self.dfu.bank.valid
@@ -322,7 +343,9 @@ class NitrokeyThree:
         own_reset = self.away is not None and self.away.seconds is not None and self._powered
         if self._migrating and not own_reset:
             self._flags |= MIGRATION_FAILED
-        self._migrating = False
+        if self._is_lpc55 and not own_reset:
+            self._take_version()  # pulled behind the last answer: it starts what was written
+        self._migrating = self._unattached = False
         self._powered = True
         self._mode = self._next if own_reset else Mode.FIRMWARE
         if not self._is_valid():
@@ -369,6 +392,8 @@ class NitrokeyThree:
                 return Reply(refusal=Refusal.LENGTH)
             case _ if command == NAMESPACE:
                 return self.admin.call(data[0], data[1:])
+            case _ if command == SECRETS_CHANNEL and self._apps.named(SECRETS_AID):
+                return Reply(self._apps.by_channel(data))
             case _ if command in DIRECT:
                 return self.admin.call(command, data)
             case _:
@@ -376,6 +401,7 @@ class NitrokeyThree:
 
     def _wipe(self, app: str) -> None:
         self.contents.used.discard(app)
+        self.contents.wipes += 1
         if app == "fido":
             self.holdings.wipe()
 
@@ -389,13 +415,17 @@ class NitrokeyThree:
             "powered": self._powered,
             "dead": self._dead,
             "migrating": self._migrating,
+            "unattached": self._unattached,
             "flags": self._flags,
             "worked": self._uptime() - self._uptime_given,
             "away": [self.away.seconds] if self.away else [],
             "version": self.version.packed,
             "touch": [self.presence.left, self.presence.given],
             "holdings": asdict(self.holdings),
-            "contents": [sorted(contents.used), contents.settings, contents.drawn],
+            "contents": [
+                *(sorted(contents.used), contents.settings),
+                *(contents.drawn, contents.wipes),
+            ],
             "ctaphid": self._ctaphid.freeze(),
             "rom": self.rom.freeze() if self._is_lpc55 else {},
             "dfu": {} if self._is_lpc55 else self.dfu.freeze(),
@@ -407,10 +437,11 @@ class NitrokeyThree:
         self._mode, self._next = Mode(frozen["mode"]), Mode(frozen["next"])
         self._powered, self._dead = bool(frozen["powered"]), bool(frozen["dead"])
         self._migrating, self._flags = bool(frozen["migrating"]), int(frozen["flags"])
+        self._unattached = bool(frozen["unattached"])
         self.version = Version.unpacked(int(frozen["version"]))
         for name, value in frozen["holdings"].items():
             setattr(self.holdings, name, value)
-        used, settings, self.contents.drawn = frozen["contents"]
+        used, settings, self.contents.drawn, self.contents.wipes = frozen["contents"]
         self.contents.used = set(used)
         self.contents.settings = dict(settings)
         self._start()

@@ -187,7 +187,8 @@ class RomBootloader:
         return report
 
     def _after_reset(self, report: bytes) -> bool:
-        return report[4] == GENERIC and report[12] == Tag.RESET
+        done = report[8:12] == bytes(4)
+        return report[4] == GENERIC and report[12] == Tag.RESET and done
 
     def show(self, kind: int, number: int) -> bytes:
         """GET_REPORT: it speaks through its interrupt endpoints alone."""
@@ -235,6 +236,9 @@ class RomBootloader:
         self._say(GENERIC, 0, Tag.RECEIVE_SB_FILE)
 
     def _reset(self) -> None:
+        if self._faults.reset_refused:
+            self._say(GENERIC, SECURITY_VIOLATION, Tag.RESET)
+            return
         if self._faults.reset_answer_lost:
             self._pause(self._times.rom_leave)
             self.gone = Gone.RESET

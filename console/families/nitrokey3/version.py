@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-TEXT = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?")
+TEXT = re.compile(r"v?(\d+)\.(\d+)\.(\d+)([-+][0-9A-Za-z.+-]+)?")
 PATCH_BITS, MINOR_BITS = 6, 16
 
 
@@ -36,13 +36,13 @@ def of_word(word: int) -> Version:
 
 def of_text(text: str) -> Version | None:
     """From "v1.8.3" or "1.8.3-rc.1"; what follows the numbers is not compared. None: no version."""
-    found = TEXT.fullmatch(text.strip())
+    found = TEXT.fullmatch(text.strip(" \t\r\n\0"))
     return Version(*(int(number) for number in found.groups()[:3])) if found else None
 
 
 def suffix(text: str) -> str:
-    """What follows the numbers: "-alpha.20230421", or nothing."""
-    found = TEXT.fullmatch(text.strip())
+    """What follows the numbers: "-alpha.20230421", "+dirty", or nothing."""
+    found = TEXT.fullmatch(text.strip(" \t\r\n\0"))
     return (found.group(4) or "") if found else ""
 
 

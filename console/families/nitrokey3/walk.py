@@ -24,11 +24,11 @@ REHEARSAL = "nitrokey3.rehearse"
 
 BENCH = Step("bench", "See whether this bench can do it", usual="at once")
 TO_LOADER = Step("loader", "To its bootloader: touch it", usual="under 20 s", safe=SAFE)
-STEADY = Step("steady", "Is the bootloader steady, does it answer twice", usual="5 s", safe=SAFE)
+STEADY = Step("steady", "Steady for 5 s? Asked twice", usual="5 s", safe=SAFE)
 STEADY_FOR = 5
 LOADER_WITHIN = 30.0
 GUEST_WITHIN = 600.0
-ALL_WELL = "no guest; nobody else has the device; the record has room"
+ALL_WELL = "no guest; nobody else has it"
 
 
 def check_bench(guide: Guide, found: Found) -> None:
@@ -58,7 +58,7 @@ def check_bench(guide: Guide, found: Found) -> None:
 
 
 def _words(guide: Guide) -> str:
-    return "a guest; nobody else has the device; the record has room" if guide.guest else ALL_WELL
+    return "A GUEST; nobody else has it" if guide.guest else ALL_WELL
 
 
 def _both(found: Found) -> str:

@@ -68,10 +68,11 @@ def sb2_file(
     table: bytes = b"",
     digest: bool = False,
     slots: int = 2,
+    erases: tuple[int, int] = (0, 0x93000),
 ) -> bytes:
     """A signed SB2.1 file with version checks, an erase and a load; `table` replaces its roots."""
     word = version[0] << 22 | version[1] << 6 | version[2] if counter is None else counter
-    plain = order(11, 0, word) + order(11, 1, word) + order(7, 0, 0x93000) + load(payload)
+    plain = order(11, 0, word) + order(11, 1, word) + order(7, *erases) + load(payload)
     certificate = root() + bytes(-len(root()) % 4)
     roots = table or root_hash() + bytes(96)
     area = struct.pack("<I", len(certificate)) + certificate

@@ -23,6 +23,7 @@ from fido2.hid import CtapHidDevice  # noqa: E402
 from fido2.hid.base import HidDescriptor  # noqa: E402
 from nitrokey.nk3 import NK3  # noqa: E402
 from nitrokey.nk3._bootloader import NK3BootloaderLpc55, NK3BootloaderNrf52  # noqa: E402
+from nitrokey.nk3.secrets_app import SecretsApp  # noqa: E402
 from nitrokey.trussed import updates  # noqa: E402
 from nitrokey.trussed._bootloader import nrf52 as sdk_nrf52  # noqa: E402
 from nitrokey.trussed._bootloader.lpc55_upload.mboot import mcuboot  # noqa: E402
@@ -36,8 +37,14 @@ from nitrokey.trussed._bootloader.nrf52_upload.dfu import dfu_transport_serial  
 from nitrokey.trussed._connection.ccid import CcidConnection  # noqa: E402
 from nitrokey.trussed._connection.ctaphid import CtapHidConnection  # noqa: E402
 
+from console.families.nitrokey3.simulator_admin import Contents  # noqa: E402
 from console.families.nitrokey3.simulator_key import Build  # noqa: E402
-from console.families.nitrokey3.simulator_rows import NK3A_MINI, NK3A_NFC, Version  # noqa: E402
+from console.families.nitrokey3.simulator_rows import (  # noqa: E402
+    NK3A_MINI,
+    NK3A_NFC,
+    Personality,
+    Version,
+)
 from console.hardware.simulated_card import exchange  # noqa: E402
 from tests.families.nitrokey3.wires import Gone, Silence, Wires  # noqa: E402
 
@@ -256,6 +263,7 @@ def main() -> None:
         "ccid_variant": card.admin.status().variant.name,
         "info": Ctap2(device.connection.ctaphid_device()).info.versions,
     }
+    seen["secrets"] = secrets_before_and_after(who)
     if chip == "lpc55":
         seen["bootloader_uuid"] = bootloader_uuid()
     done, after = updates.Updater(Ui(), Hands(wires, chip)).update(device, str(container))
@@ -275,6 +283,24 @@ def main() -> None:
         "longest_write": wires.key.dfu.counts.longest_write,
     }
     print(json.dumps(seen))
+
+
+def secrets_before_and_after(who: Personality) -> list[list]:
+    """What the SDK's own client of the secrets app is told, and again after a reset by the SDK."""
+    wires = Wires(Build(who, UUID, Version(1, 5, 0), contents=Contents({"fido", "secrets"})))
+    wires.touches_after = 0.5
+    device = ctaphid(wires)
+    app = SecretsApp(device)
+    told = [_secrets(app)]
+    assert device.admin.factory_reset_app("secrets")
+    return [*told, _secrets(app)]
+
+
+def _secrets(app: SecretsApp) -> list:
+    found = app.select()
+    names = [name.decode() for name in app.list()]
+    extended = [item.label.decode() for item in app.list_with_properties()]
+    return [found.pin_attempt_counter, found.salt.hex(), names, extended]
 
 
 def bootloader_uuid() -> str:

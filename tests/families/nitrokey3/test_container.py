@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 
 import pytest
@@ -99,7 +100,10 @@ def test_two_digit_versions_are_decimal() -> None:
     assert of_release(0x010A) == (1, 10)
 
 
-@pytest.mark.parametrize("text", ["v1.8.3", "1.8.3", "v1.8.3-alpha.20260101"])
+@pytest.mark.parametrize(
+    "text",
+    ["v1.8.3", "1.8.3", "v1.8.3-alpha.20260101", "v1.8.3-rc.2", "1.8.3-rc.1+g12ab34", "1.8.3\0"],
+)
 def test_versions_as_text_and_word(text: str) -> None:
     version = of_text(text)
     assert version == Version(1, 8, 3)
@@ -136,6 +140,19 @@ def test_an_image_of_another_length_is_refused() -> None:
         nrfpackage.read(made.nrf_package(b"nrf image" * 499, init=init))
 
 
+def test_a_package_may_say_more_of_itself_and_may_not_hold_more() -> None:
+    def package(**more: object) -> bytes:
+        image = b"nrf image" * 500
+        listed = {"application": {"bin_file": "a.bin", "dat_file": "a.dat", "init": {}}, **more}
+        manifest = json.dumps({"manifest": listed}).encode()
+        init = made.init_packet(image)
+        return made.zipped({"manifest.json": manifest, "a.bin": image, "a.dat": init})
+
+    assert read(package(dfu_version=0.5)).image(Chip.NRF52).version == Version(1, 10, 3)
+    with pytest.raises(GateClosed, match="more than an application"):
+        read(package(bootloader={"bin_file": "a.bin", "dat_file": "a.dat"}))
+
+
 # --- containers ----------------------------------------------------------------------------
 
 
@@ -167,6 +184,33 @@ def test_a_container_for_the_other_chip_says_so() -> None:
 def test_what_a_container_may_not_be(container, words: str) -> None:
     with pytest.raises(GateClosed, match=words):
         read(container())
+
+
+def other_release(*, spoilt: str = "", **more: object) -> bytes:
+    """A container as another tool might write it: its digests in capitals, names with ./ ahead."""
+    files = {"firmware-a.sb2": made.sb2_file(), "firmware-usbip.bin": b"a third variant"}
+    images = {"lpc55": "firmware-a.sb2", "usbip": "firmware-usbip.bin"}
+    manifest = {"device": "Nitrokey 3", "version": "v1.10.3-rc.2", "images": images, **more}
+    files["manifest.json"] = json.dumps(manifest).encode()
+    sums = "".join(
+        f"{hashlib.sha256(data).hexdigest().upper()}  ./{name}\r\n" for name, data in files.items()
+    )
+    if spoilt:
+        files[spoilt] += b"?"
+    return made.zipped({**files, "sha256sums": sums.encode(), "README": b"not in the sums"})
+
+
+def test_a_container_may_hold_more_variants_entries_and_another_writing_of_its_sums() -> None:
+    release = read(other_release(sdk="v0.3.0", pynitrokey="v0.8.0", built=20260101, tags=["rc"]))
+    assert release.version == "v1.10.3-rc.2"
+    assert [image.chip for image in release.images] == [Chip.LPC55]
+    assert release.image(Chip.LPC55).full_version == "v1.10.3-rc.2"
+
+
+@pytest.mark.parametrize("spoilt", ["firmware-usbip.bin", "firmware-a.sb2", "manifest.json"])
+def test_each_image_that_it_lists_must_be_whole_also_one_that_we_do_not_know(spoilt: str) -> None:
+    with pytest.raises(GateClosed, match="sha256sums"):
+        read(other_release(spoilt=spoilt))
 
 
 def test_no_image_is_in_a_repr() -> None:

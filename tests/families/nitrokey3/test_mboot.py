@@ -151,3 +151,71 @@ def test_every_status_is_a_sentence_with_its_number_behind_it(status: int) -> No
     error = refused(status)
     assert error.sentence.endswith(f"(status {status}).")
     assert error.advice
+
+
+# --- what other chips and other programs leave behind ---------------------------------------
+
+
+def test_the_final_answer_of_a_program_that_was_killed_is_no_answer_to_ours() -> None:
+    """The chip keeps it until somebody reads: here the next one, who asks for the UUID."""
+    words = (1, 2, 3, 4)
+    chip, _ = mboot(spoken(0, 8), ABORT, spoken(10101, 8), spoken(0, *words, tag=0xA7))
+    assert chip.unique_id() == struct.pack("<4I", *words).hex().upper()
+
+
+def test_a_property_that_came_too_late_is_forgotten() -> None:
+    late = spoken(0, 0x4B030000, tag=0xA7)
+    chip, _ = mboot(spoken(0, 1, 2, 3, 4, tag=0xA7), peeks={0: late})
+    assert chip.unique_id().startswith("01000000")
+
+
+def test_answers_to_others_are_not_read_for_ever() -> None:
+    chip, _ = mboot(*[spoken(0, 8)] * 50)
+    with pytest.raises(Garbled):
+        chip.unique_id()
+
+
+@pytest.mark.parametrize("answer", [spoken(10300, tag=0xA7), spoken(10001, 7), spoken(10000, 7)])
+def test_what_a_sealed_chip_does_not_tell_is_not_known(answer: bytes) -> None:
+    assert mboot(answer)[0].unique_id() == ""
+    assert mboot(answer)[0].told(Property.TARGET_VERSION) == ()
+    assert mboot(answer)[0].largest() == 32
+    assert mboot(answer)[0].sealed() is None
+
+
+@pytest.mark.parametrize(("told", "used"), [(8, 8), (32, 32), (56, 56), (60, 60), (1016, 60)])
+def test_a_data_report_is_as_long_as_the_chip_says_and_a_report_allows(
+    told: int, used: int
+) -> None:
+    assert mboot(spoken(0, told, tag=0xA7))[0].largest() == used
+
+
+def test_a_data_report_of_no_length_is_garbled() -> None:
+    with pytest.raises(Garbled):
+        mboot(spoken(0, 0, tag=0xA7))[0].largest()
+
+
+@pytest.mark.parametrize(
+    ("word", "sealed"),
+    [(0, False), (0x5AA55AA5, False), (1, True), (0xC33CC33C, True), (7, None)],
+)
+def test_the_security_state_has_two_writings(word: int, sealed: bool | None) -> None:
+    assert mboot(spoken(0, word, tag=0xA7))[0].sealed() is sealed
+
+
+def test_two_empty_reports_before_the_reason_hide_it_no_more_than_one() -> None:
+    chip, _ = mboot(ABORT, ABORT, spoken(10106, 8))
+    with pytest.raises(Refused, match="damaged on the way"):
+        chip.final(60)
+
+
+def test_an_empty_report_and_no_reason_is_an_abort() -> None:
+    chip, _ = mboot(ABORT, None)
+    with pytest.raises(Refused, match="broke the transfer off"):
+        chip.final(60)
+
+
+def test_a_file_that_is_refused_at_its_announcement() -> None:
+    chip, _ = mboot(spoken(10001, 8))
+    with pytest.raises(Refused, match="sealed against"):
+        chip.begin(1000)

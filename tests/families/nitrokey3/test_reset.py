@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from console.families.nitrokey3.simulator import A_PASSKEY, HEALTHY, MINI, TWIN, unit
+from console.families.nitrokey3.simulator_admin import Contents
 from console.families.nitrokey3.simulator_faults import Faults, FirmwareFaults
+from console.families.nitrokey3.simulator_fido2 import Holdings
 from console.families.nitrokey3.simulator_key import Build, NitrokeyThree
 from console.hardware.simulated import Scenario
 from console.practice.local import InProcessBus
@@ -106,6 +108,20 @@ def test_it_is_armed_before_the_pull_and_says_what_dies(tmp_path) -> None:
     assert [marks[name] for name in ("again", "erase", "read")] == ["x", "x", "x"]
 
 
+@pytest.mark.parametrize(("app", "seconds"), [("fido2", 30.0), ("secrets", 15.0)])
+def test_the_window_for_the_touch_is_the_one_that_the_key_gives(tmp_path, app, seconds) -> None:
+    windows: list[float] = []
+
+    class Watching(Hands):
+        def __call__(self, bus: InProcessBus, view: RunView) -> None:
+            assert view.wait is not None
+            windows.append(view.wait.window)
+            super().__call__(bus, view)
+
+    assert reset(tmp_path, app, HEALTHY, Watching(), lambda shop: None).ended.verdict == "repaired"
+    assert windows[-1] == seconds
+
+
 def test_too_late_loses_nothing_and_is_done_once_more(tmp_path) -> None:
     hands = Hands(dawdle=(LATE,))
     view = reset(tmp_path, "fido2", HEALTHY, hands, wiped(1))
@@ -185,6 +201,126 @@ def test_its_answer_is_lost_and_all_is_erased(tmp_path) -> None:
     view = reset(tmp_path, "fido2", with_firmware(reset_answer_lost=True), Hands(), wiped(1))
     assert view.ended.verdict == "repaired", view.ended
     assert any("answer was lost" in said.sentence for said in view.said)
+
+
+@pytest.mark.parametrize(
+    ("app", "words"),
+    [
+        ("secrets", "it lists 2 entries, and a PIN is set"),
+        ("opcard", "it holds 3 keys"),
+        ("piv", "it holds 4 certificates"),
+        ("all", "does not say that all is erased"),
+    ],
+)
+def test_it_says_ok_and_the_application_is_as_it_was(tmp_path, app: str, words: str) -> None:
+    build = with_firmware(reset_does_nothing=True)
+    build = replace(build, contents=Contents(used={"fido", "secrets", "opcard", "piv"}))
+    view = reset(tmp_path, app, build, Hands(), wiped(0))
+    assert view.ended.verdict == "unfinished", view.ended
+    assert words in view.ended.sentence
+
+
+# --- what is proven, and what is not -----------------------------------------------------------
+
+
+FULL = replace(HEALTHY, contents=Contents(used={"fido", "secrets", "opcard", "piv"}))
+
+
+@pytest.mark.parametrize(
+    ("app", "words", "before"),
+    [
+        ("secrets", "it lists no entry, and no PIN is set. Its own mark", "a PIN is set"),
+        ("opcard", "it holds no keys; tries left: user PIN 3, admin PIN 3", "it holds 3 keys"),
+        ("piv", "it holds no certificate; PIN: 8 tries left. Its own mark", "PIN: 5 tries left"),
+    ],
+)
+def test_an_application_is_read_back_from_itself(
+    tmp_path, app: str, words: str, before: str
+) -> None:
+    view = reset(tmp_path, app, FULL, Hands(), wiped(0))
+    assert view.ended.verdict == "repaired", view.ended
+    assert f"read back from it: {words}" in view.ended.sentence
+    assert view.ended.proof[0].startswith("before: ")
+    assert before in view.ended.proof[0]
+
+
+@pytest.mark.parametrize("app", ["secrets", "opcard", "piv"])
+def test_an_application_that_cannot_be_looked_into_is_not_claimed(tmp_path, app: str) -> None:
+    build = replace(FULL, faults=Faults(firmware=FirmwareFaults(shows_apps=False)))
+    view = reset(tmp_path, app, build, Hands(), wiped(0))
+    assert view.ended.verdict == "unfinished", view.ended
+    assert "not read back" in view.ended.sentence
+
+
+def test_the_whole_key_names_what_was_read_back_and_what_was_not(tmp_path) -> None:
+    view = reset(tmp_path / "a", "all", FULL, Hands(), wiped(1))
+    assert "nothing in secrets, nothing in opcard." in view.ended.sentence
+    shut = replace(FULL, faults=Faults(firmware=FirmwareFaults(shows_apps=False)))
+    view = reset(tmp_path / "b", "all", shut, Hands(), wiped(1))
+    assert "NOT read back: secrets, opcard." in view.ended.sentence
+
+
+def test_a_passkey_has_nothing_beside_fido2_to_look_into(tmp_path) -> None:
+    view = reset(tmp_path, "all", A_PASSKEY, Hands(), wiped(1))
+    assert view.ended.verdict == "repaired", view.ended
+    assert view.ended.sentence.endswith("read back: no FIDO2 PIN is set.")
+
+
+def test_no_account_is_asked_for_before_the_reset(tmp_path) -> None:
+    """Their names are the customer's business: only a store that should be empty is listed."""
+    answers = {"apps": "secrets", "retry": "stop"}
+    units = (unit("1-1", FULL),)
+    asked: list[bytes] = []
+
+    def touch(bus: InProcessBus, view: RunView) -> None:
+        asked.extend(shop.bus.sent)
+        bus.press("touch", "1-1")
+
+    with workshop(tmp_path, Scenario("t", "", units), answers=answers, hands=touch) as shop:
+        shop.run("nitrokey3.reset")
+        after = shop.bus.sent[len(asked) :]
+    listing = bytes.fromhex("00a10000")
+    assert not any(listing in sent for sent in asked)
+    assert any(listing in sent for sent in after)
+
+
+def without_pin(**holdings: int) -> Build:
+    build = with_firmware(tells_room=bool(holdings))
+    return replace(build, holdings=replace(build.holdings, pin_set=False, **holdings))
+
+
+def test_without_a_pin_its_answer_alone_is_named_as_the_proof(tmp_path) -> None:
+    bare = replace(HEALTHY, holdings=Holdings())
+    view = reset(tmp_path, "fido2", bare, Hands(), wiped(1))
+    assert view.ended.verdict == "repaired"
+    assert "by the key's own answer alone" in view.ended.sentence
+    assert any("not proven: what it erased" in line for line in view.ended.proof)
+
+
+def test_room_for_more_passkeys_proves_it_without_a_pin(tmp_path) -> None:
+    view = reset(tmp_path, "fido2", without_pin(residents=12), Hands(), wiped(1))
+    assert view.ended.verdict == "repaired"
+    assert "room for 100 passkeys, and was for 88" in view.ended.sentence
+
+
+def test_full_tries_prove_it_without_a_pin(tmp_path) -> None:
+    build = replace(HEALTHY, holdings=Holdings(pin_tries=5))
+    view = reset(tmp_path, "fido2", build, Hands(), wiped(1))
+    assert "its PIN tries are 8 again, and were 5" in view.ended.sentence
+
+
+def test_a_pin_that_is_gone_is_the_proof(tmp_path) -> None:
+    view = reset(tmp_path, "fido2", HEALTHY, Hands(), wiped(1))
+    assert "its PIN is gone; no PIN is set" in view.ended.sentence
+
+
+def test_a_lost_answer_is_made_up_for_by_the_room(tmp_path) -> None:
+    build = without_pin(residents=12)
+    faults = replace(build.faults.firmware, reset_answer_lost=True)
+    view = reset(
+        tmp_path, "fido2", replace(build, faults=Faults(firmware=faults)), Hands(), wiped(1)
+    )
+    assert view.ended.verdict == "repaired", view.ended
 
 
 def test_a_lost_answer_of_a_key_that_had_no_pin_proves_nothing(tmp_path) -> None:

@@ -293,7 +293,7 @@ def test_update_by_card_is_not_confirmed_with_6985():
     host.apdu(ADMIN)
 
     assert host.apdu("00510000") == "6985"
-    assert host.apdu("00a4040006d27600012401") == "6a82"
+    assert host.apdu("00a4040006d27600012402") == "6a82"
 
 
 def test_update_by_card_breaks_the_pipe_once_touched():

@@ -31,6 +31,17 @@ def spsdk(case: str, tmp_path: Path, *words: str) -> dict:
 
 
 @pytest.mark.parametrize("chip", ["lpc55", "nrf52"])
+def test_the_vendors_sdk_looks_into_the_secrets_app_and_resets_it(chip):
+    """Its own client of that app: the accounts, the PIN's tries, and a new salt afterwards."""
+    before, after = sdk(chip)["secrets"]
+
+    assert before[0] == 8
+    assert before[2] == before[3] == ["made-up.example:anna", "bank.example:anna"]
+    assert [after[0], after[2], after[3]] == [None, [], []]
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("chip", ["lpc55", "nrf52"])
 def test_the_vendors_sdk_reads_a_key_by_both_of_its_ways_in(chip):
     """Version, UUID, status and the rest, over CTAPHID and over the card reader."""
     seen = sdk(chip)

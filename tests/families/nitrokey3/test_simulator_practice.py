@@ -32,13 +32,13 @@ class Bench:
         device = self.device(port)
         return f"{device.vid}:{device.pid}"
 
-    def update(self, line) -> None:
+    def update(self, line, word: str = "touch") -> None:
         """UPDATE, up to the first keepalive; then a finger, and the pipe breaks."""
         line.send(INIT)
         channel = line.receive(1.0)[15:19]
         line.send((b"\0" + channel + b"\xd1\0\0").ljust(65, b"\0"))
         assert line.receive(1.0)[4:8].hex() == "bb000102"
-        self.bus.press("touch", "1-1")
+        self.bus.press(word, "1-1")
         with pytest.raises(Unplugged):
             while True:
                 line.receive(1.0)
@@ -58,11 +58,12 @@ def test_a_key_is_shown_with_its_reader_and_its_fido_node():
     assert [node.kind for node in mini.nodes] == ["usb", "tty"]
 
 
-def test_a_touch_ends_nothing_and_the_key_comes_back_as_its_bootloader():
+@pytest.mark.parametrize("word", ["touch", "dfu"])
+def test_a_touch_ends_nothing_and_the_key_comes_back_as_its_bootloader(word):
     """Another visit on the same port, at high speed; its chip's number is the firmware's UUID."""
     bench = Bench("nk3-healthy")
     visit = bench.device().visit
-    bench.update(bench.open("hid"))
+    bench.update(bench.open("hid"), word)
     bench.clock.pause(0.4)
     device = bench.device()
 
