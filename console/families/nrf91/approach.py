@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from console.errors import DeviceError, Garbled, GateClosed, NotPermitted, Silent, Unplugged
 from console.events import Node
-from console.families.nrf91.modem import FLIGHT, LOW, MODES, OFF, TRIES, Identity, Modem, Supply
+from console.families.nrf91.modem import LOW, MODES, TRIES, Identity, Modem, Supply
 from console.families.nrf91.sheet import Sheet
 from console.families.nrf91.store import Difference, Picture
 from console.flow import Kind, Question, Step
@@ -35,6 +35,12 @@ PICTURE = Step("picture", "Take the picture of its credentials", usual="under 2 
 NO_AT = (
     "Its firmware must pass AT commands on (AT host, serial modem). Writing such service firmware "
     "replaces the customer's application: do it only with the customer's image in hand."
+)
+
+
+NOISE = (
+    "what comes is no text. Its firmware may run this port at another speed than 115200 baud "
+    "(some traces: 1000000)."
 )
 
 
@@ -70,8 +76,11 @@ def find_port(guide: Guide, tries: int = TRIES) -> str:
     for node in nodes:
         try:
             with guide.serial(node.path) as line:
-                if Modem(line, guide.seconds, guide.pause).wake(tries):
+                modem = Modem(line, guide.seconds, guide.pause)
+                if modem.wake(tries):
                     return node.path
+                if modem.noisy:
+                    guide.tell(f"{node.path}: {NOISE}")
         except NotPermitted as error:
             held = error
             guide.tell(f"Not asked: {error.sentence}", error.advice)
@@ -130,6 +139,11 @@ def meet(guide: Guide, modem: Modem, path: str) -> Patient:
     elif identity.guarded is None:
         guide.tell("Its firmware's version does not tell whether its store is protected.")
     supply = guide.step(SUPPLY, modem.supply, found=str)
+    if supply.watched:
+        guide.tell("Until it is switched off it warns below 3.3 V, whatever was set before.")
+    if supply.warning:
+        # The warning itself switches the radio off.
+        put_mode_back(guide, modem, mode)
     picture = guide.step(PICTURE, modem.picture, identity, found=str)
     before = last_known(guide, identity)
     keep(guide, picture, "before")
@@ -180,17 +194,6 @@ def read_sheet(guide: Guide, path: str) -> Sheet:
 
 
 # --- the functional mode ---------------------------------------------------------------------
-
-
-@contextmanager
-def inactive(guide: Guide, modem: Modem, mode: int) -> Iterator[None]:
-    """The store may be changed inside (CFUN=4); then CFUN=0, and the mode is as it was."""
-    try:
-        modem.set_mode(FLIGHT)
-        yield
-        modem.set_mode(OFF)  # which has it close its memory
-    finally:
-        put_mode_back(guide, modem, mode)
 
 
 def put_mode_back(guide: Guide, modem: Modem, mode: int) -> None:

@@ -35,6 +35,7 @@ def check(guide: Guide) -> Outcome:
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        sheet = sheet.stored_by(modem.way) if sheet else None
     before = last_known(guide, patient.identity)
     return guide.step(COMPARE, _judged, patient, before, sheet, found=lambda it: it.sentence)
 

@@ -13,8 +13,8 @@ from functools import partial
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from console.errors import Garbled, GateClosed, RecordError, Stopped
-from console.events import Damage, Verdict
+from console.errors import Garbled, GateClosed, RecordError, Refused, Stopped
+from console.events import Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -30,12 +30,22 @@ from console.families.nrf91.approach import (
     require_supply,
 )
 from console.families.nrf91.check import names_of
+from console.families.nrf91.cycle import STEPS as CYCLE
+from console.families.nrf91.cycle import Work, proven
 from console.families.nrf91.modem import Modem
 from console.families.nrf91.reset import tags_of
 from console.families.nrf91.restore import REPLACE
 from console.families.nrf91.sheet import Sheet
 from console.families.nrf91.store import Entry, Type, name_of
-from console.families.nrf91.writing import STEPS, Touch, broke_off, change_inactive, put
+from console.families.nrf91.writing import (
+    EXISTS,
+    STEPS,
+    Touch,
+    broke_off,
+    change_inactive,
+    offline,
+    put,
+)
 from console.flow import Flow, Kind, Outcome, Question
 from console.guide import Guide
 
@@ -82,6 +92,7 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        sheet = sheet.stored_by(modem.way)
         items = tuple(i for i in sheet.items if not i.is_in(patient.picture.find(*i.pair)))
         if not items:
             sentence = f"The modem holds this very pair already. {NOTHING}"
@@ -92,13 +103,15 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
         written = change_inactive(guide, modem, patient, touches)
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "rekey")
-    return Outcome(
-        Verdict.REPAIRED,
-        f"In, and listed with the right digests: {names_of(items)}.",
-        "The other entries are as they were. Switch it off and on, then run check with the sheet.",
-        (f"Store before: {patient.picture}", f"Store after: {written.picture}"),
-        damage=Damage.NOTHING,
+    work = Work(
+        "Re-keyed",
+        names_of(items),
+        "listed with the right digests",
+        "rekey",
+        "The other entries are as they were. The cloud must accept the new certificate.",
+        again="run check with the same sheet",
     )
+    return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 
 # --- a key made in the modem ---------------------------------------------------------------------
@@ -123,13 +136,28 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, (touch,), "rekey")
     request = request_of(made[-1])
-    return _exported(guide, tag, request, made[-1], patient)
+    to_do = _exported(guide, tag, request, made[-1], patient)
+    work = Work(
+        "Re-keyed",
+        f"a new {name_of(*pair)}, made in the modem; its request is in the record",
+        "listed",
+        "rekey",
+        "It cannot connect with it before the new certificate is in and the cloud accepts it.",
+        to_do,
+    )
+    return proven(guide, patient, written.picture, work, (pair,))
 
 
 def _generate(tag: int, replaces: bool, made: list[str], modem: Modem) -> None:
-    if replaces:
-        modem.delete(tag, Type.KEY)
-    made.append(modem.generate(tag))
+    make = partial(modem.generate, tag)
+    try:
+        made.append(offline(modem, make))
+    except Refused as error:
+        # Asked first with the old key there: firmware that makes no keys has cost nothing then.
+        if not replaces or error.code not in EXISTS:
+            raise
+        offline(modem, partial(modem.delete, tag, Type.KEY))
+        made.append(offline(modem, make))
     request_of(made[-1])
 
 
@@ -158,7 +186,8 @@ def request_of(answer: str) -> x509.CertificateSigningRequest:
 
 def _exported(
     guide: Guide, tag: int, request: x509.CertificateSigningRequest, answer: str, patient: Patient
-) -> Outcome:
+) -> tuple[str, ...]:
+    """Keep the request; what is still to do with it."""
     name = f"request-{tag}.pem"
     try:
         about = "The certificate signing request; its key stays in the modem."
@@ -173,14 +202,7 @@ def _exported(
     to_do = [f"{name} is to be signed; the certificate goes in by restore (tag {tag}, cert)."]
     if patient.picture.find(tag, Type.CERT):
         to_do.append(f"The certificate now under tag {tag} is of the old key: have it replaced.")
-    return Outcome(
-        Verdict.REPAIRED,
-        f"The modem has made a new private key for tag {tag}; its request is in the record.",
-        "It cannot connect with it before the new certificate is in and the cloud accepts it.",
-        (f"Store before: {patient.picture}",),
-        tuple(to_do),
-        Damage.NOTHING,
-    )
+    return tuple(to_do)
 
 
 REKEY = Flow(
@@ -188,9 +210,10 @@ REKEY = Flow(
     title="Give it a new private key",
     about="Has the modem make a key that never leaves it and exports the request for a "
     "certificate; or writes a new key and certificate from a job sheet.",
-    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS),
+    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS, *CYCLE),
     perform=rekey,
     questions=(SHEET, TAG, REPLACE),
     ready=("The tag on the job sheet, or a sheet with the new key and certificate.",),
+    hands="switch it off and on once, at the end",
     keeps="The pictures from before and after; the request. Never a key.",
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from console.errors import GateClosed
-from console.events import Damage, Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -21,6 +20,8 @@ from console.families.nrf91.approach import (
     modem_at,
     require_supply,
 )
+from console.families.nrf91.cycle import STEPS as CYCLE
+from console.families.nrf91.cycle import Work, proven
 from console.families.nrf91.store import TAG_LIMIT, Entry, Picture, names
 from console.families.nrf91.writing import STEPS, broke_off, change_inactive, removal
 from console.flow import Flow, Kind, Outcome, Question
@@ -72,13 +73,14 @@ def reset(guide: Guide) -> Outcome:
         written = change_inactive(guide, modem, patient, touches)
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "reset")
-    return Outcome(
-        Verdict.REPAIRED,
-        f"Deleted, and listed no more: {names(chosen)}.",
-        "The other entries are as they were. Both pictures are in the record.",
-        (f"Store before: {patient.picture}", f"Store after: {written.picture}"),
-        damage=Damage.NOTHING,
+    work = Work(
+        "Deleted",
+        names(chosen),
+        "listed no more",
+        "reset",
+        "The other entries are as they were. The pictures are in the record.",
     )
+    return proven(guide, patient, written.picture, work, (entry.pair for entry in chosen))
 
 
 RESET = Flow(
@@ -86,9 +88,10 @@ RESET = Flow(
     title="Delete the credentials under chosen tags",
     about="Takes the picture of the store first, deletes what lies under the tags that you name, "
     "one entry at a time, and compares the list after each. Never everything.",
-    plan=(FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS),
+    plan=(FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS, *CYCLE),
     perform=reset,
     questions=(TAGS, CONFIRM),
     ready=("The tags to delete, and the IMEI on the label.",),
+    hands="switch it off and on once, at the end",
     keeps="The pictures from before and after: digests, no content.",
 )

@@ -157,6 +157,7 @@ class Application:
     ending: Ending = Ending.CR
     buffer: int = 4 * K
     echoes: bool = False
+    shell: bool = False
     starts_in: int = 1
     warns_at: int = 0
     rewrites: tuple[int, ...] = ()

@@ -6,6 +6,7 @@ Source: Nordic, nRF91 AT Commands, %CMNG; the digest is SHA-256 over the stored 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -67,6 +68,12 @@ class Entry:
     def is_users(self) -> bool:
         """May a person have written it, and may it be deleted? The modem's own never is."""
         return self.tag <= TAG_LIMIT and self.type <= Type.IDENTITY
+
+
+def digest_of(content: str | bytes) -> str:
+    """What the modem lists of a content: SHA-256 over the stored bytes, upper-case hex."""
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest().upper()
 
 
 def counted(number: int) -> str:

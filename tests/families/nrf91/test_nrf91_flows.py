@@ -18,6 +18,7 @@ from console.families.nrf91.simulator_rows import (
     SILENT,
     TRACKER,
     Faults,
+    Keeps,
     Supply,
 )
 from console.history import view_of
@@ -242,6 +243,50 @@ def test_a_reset_without_the_typed_imei_deletes_nothing(tmp_path):
         second = shop.run("nrf91.reset", attended=False, answers=other)
         assert (first.ended.reason, second.verdict) == ("unanswered", "refused")
         assert set(held(shop)) == set(CONTENTS)
+
+
+# --- proven ------------------------------------------------------------------------------------
+
+
+def new_pair(root) -> tuple[dict[tuple[int, int], str], str]:
+    key, certificate = sorted(client("new client", "new root"), key=lambda text: "CERT" in text)
+    new = {(3, 1): certificate, (3, 2): key}
+    return new, sheet(root / "new", *new, contents=new)
+
+
+def changes(root) -> dict[str, tuple[str, dict[str, str]]]:
+    """Every flow that changes the store, with its answers."""
+    return {
+        "key": ("nrf91.rekey", {"sheet": "", "tags": "3", "confirm_replace": "yes"}),
+        "pair": ("nrf91.rekey", {"sheet": new_pair(root)[1], "confirm_replace": "yes"}),
+        "reset": ("nrf91.reset", {"tags": "3"}),
+    }
+
+
+@pytest.mark.parametrize("change", ["key", "pair", "reset"])
+@pytest.mark.parametrize(
+    ("keeps", "hands", "verdict", "words"),
+    [
+        (Keeps.AT_ONCE, True, "repaired", "before and after a power cycle"),
+        (Keeps.FLUSHED, True, "repaired", "before and after a power cycle"),
+        (Keeps.NEVER, True, "unfinished", "After the power cycle the store is not as it was"),
+        (Keeps.AT_ONCE, False, "repaired", "power-cycle not proven"),
+    ],
+)
+def test_every_change_is_proven_across_a_power_cycle_or_says_that_it_is_not(
+    tmp_path, change, keeps, hands, verdict, words
+):
+    """A worn store shows only then; what was deleted may come back."""
+    flow, given = changes(tmp_path)[change]
+    scenario = unit(application=TRACKER, contents=CONTENTS, faults=Faults(keeps=keeps))
+    with bench(tmp_path / "state", scenario, hands=hands, **given) as shop:
+        typed = {"confirm_reset": IMEI} if change == "reset" else {}
+        how = {} if hands else {"attended": False, "answers": given | typed}
+        view = shop.run(flow, **how)
+
+        assert (view.verdict, words in view.ended.sentence) == (verdict, True), view.ended
+        assert ("after-power-cycle" in pictures(shop, view)) == hands
+        assert shop.bus.simulator("1-1").modem.mode == 1
 
 
 # --- flash -----------------------------------------------------------------------------------
