@@ -29,7 +29,7 @@ ASKED_SHEET = Question(
 READ = Step("sheet", "Check the job sheet and its files", usual="at once")
 FIND = Step("find", "Find the port that speaks to the modem", usual="under 15 s")
 IDENTIFY = Step("identify", "Ask the modem who it is", usual="under 1 s")
-SUPPLY = Step("supply", "Check its supply and its power-off warning", usual="under 3 s")
+SUPPLY = Step("supply", "Check its supply and its warning", usual="under 3 s")
 PICTURE = Step("picture", "Take the picture of its credentials", usual="under 2 s")
 
 NO_AT = (

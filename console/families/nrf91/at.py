@@ -170,7 +170,7 @@ def warns(line: str) -> bool:
 
 _UNTOUCHED = "The entry is as it was."
 MEANINGS: dict[str, tuple[str, str]] = {
-    "0": ("The modem does not know this command.", "Its firmware may be too old for it."),
+    "0": ("The modem does not know this command.", "It needs newer modem firmware for that."),
     "50": ("The modem calls a parameter wrong.", "Export the log for support."),
     "51": ("The command is switched off in this build of the modem firmware.", ""),
     "513": ("The modem has no such entry.", "Run check: it lists what is there."),

@@ -26,7 +26,9 @@ from console.families.nrf91.store import Picture, Type, names
 from console.flow import Flow, Outcome, Step
 from console.guide import Guide
 
-COMPARE = Step("compare", "Compare with the last picture and the job sheet", usual="at once")
+MOST_TAGS = 20
+"""Lines of a verdict that list what there is; the picture lists all."""
+COMPARE = Step("compare", "Compare with last picture and sheet", usual="at once")
 
 
 def check(guide: Guide) -> Outcome:
@@ -53,7 +55,8 @@ def different(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
 
 def _judged(patient: Patient, before: Picture | None, sheet: Sheet | None) -> Outcome:
     picture = patient.picture
-    facts = (str(patient.identity), f"Supply: {patient.supply}", f"Store: {picture}")
+    supply = f"Supply: {patient.supply}"
+    facts = (str(patient.identity), supply, f"Store: {picture}", *_listed(picture))
     vanished = picture.since(before).vanished if before else ()
     problems = []
     if sheet is not None:
@@ -76,6 +79,12 @@ def _judged(patient: Patient, before: Picture | None, sheet: Sheet | None) -> Ou
             facts,
         )
     return Outcome(Verdict.NO_FAULT, _well(patient, before, sheet), _lonely(picture), facts)
+
+
+def _listed(picture: Picture) -> tuple[str, ...]:
+    lines = picture.by_tag
+    more = len(lines) - MOST_TAGS
+    return (*lines[:MOST_TAGS], *((f"and {more} tags more, in the picture",) if more > 0 else ()))
 
 
 def names_of(items: tuple[Item, ...]) -> str:

@@ -30,16 +30,14 @@ AWAKE_TRIES = 10
 
 _DONE = "It is done, and listed. You can pull it."
 
-FLUSH = Step("flush", "Have the modem close its memory (CFUN=0)", usual="under 10 s", safe=_DONE)
+FLUSH = Step("flush", "Have it close its memory (CFUN=0)", usual="under 10 s", safe=_DONE)
 POWER = Step(
     "power",
     "Switch it off and on",
     usual="under 1 min",
     safe="It is done, and listed. Switching it off is what is asked for now.",
 )
-PROVE = Step(
-    "prove", "List again after the power cycle and compare", usual="under 15 s", safe=_DONE
-)
+PROVE = Step("prove", "List again after the power cycle", usual="under 15 s", safe=_DONE)
 STEPS = (FLUSH, POWER, PROVE)
 HANDS = (
     "Switch it off. No switch: pull the USB cable, and the battery if it has one.",

@@ -36,6 +36,7 @@ READABLE = (0, 1, 4)
 """Types whose content is no secret, and which older firmware gives out (%CMNG, opcode 2)."""
 GUARDED = (1, 3, 2)
 """The first modem firmware that refuses to write while its supply is too low (528)."""
+MAKES_KEYS = (1, 3, 0)
 LOW = 3300
 """Millivolts below which nothing is written."""
 
@@ -55,16 +56,24 @@ class Identity:
     @property
     def guarded(self) -> bool | None:
         """Does its store have brown-out protection? None where its version tells nothing."""
+        return self._since(GUARDED)
+
+    @property
+    def makes_keys(self) -> bool | None:
+        """Does it know %KEYGEN? None where its version tells nothing."""
+        return self._since(MAKES_KEYS)
+
+    def _since(self, first: tuple[int, int, int]) -> bool | None:
         found = re.search(r"(\d+)\.(\d+)\.(\d+)", self.firmware)
         if found is None:
             return None
         major, minor, patch = (int(part) for part in found.groups())
-        # The chips after the nRF9160 count their versions anew, and all have it.
+        # The chips after the nRF9160 count their versions anew, and can do it all.
         later = re.search(r"nrf91(?!60)", self.firmware, re.IGNORECASE) is not None
-        return later or (major, minor, patch) >= GUARDED
+        return later or (major, minor, patch) >= first
 
     def __str__(self) -> str:
-        return f"{self.unit}, modem firmware {self.firmware}"
+        return f"{self.unit}, {self.firmware}"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ SHEET = Question(
     "A job sheet with the new key and certificate? Empty: the modem makes a key itself.",
     optional=True,
 )
-TAG = Question("tags", Kind.TEXT, "The tag that gets the key made in the modem?")
+TAG = Question("tags", Kind.TEXT, "The tag that gets the key (a number; nRF Cloud uses 16842753)?")
 
 
 def rekey(guide: Guide) -> Outcome:
@@ -71,7 +71,8 @@ def rekey(guide: Guide) -> Outcome:
 def _agreed(guide: Guide, patient: Patient, pairs: tuple[tuple[int, int], ...]) -> None:
     """Consent to the loss of what lies there now. Raises Stopped."""
     there = [name_of(*pair) for pair in pairs if patient.picture.find(*pair)]
-    if there and guide.ask(REPLACE, f"{', '.join(there)}: {REPLACE.ask}") != "yes":
+    text = f"{', '.join(there)}: what is there now cannot be read out and is gone then. Replace it?"
+    if there and guide.ask(REPLACE, text) != "yes":
         raise Stopped("What is there was to stay.", NOTHING)
 
 
@@ -123,6 +124,11 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
     pair = tag, Type.KEY
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        if patient.identity.makes_keys is False:
+            raise GateClosed(
+                "Its modem firmware makes no keys itself: that began with 1.3.0.",
+                f"{NOTHING} Run rekey with a sheet that holds a new key and its certificate.",
+            )
         require_supply(patient)
         _agreed(guide, patient, (pair,))
         old = patient.picture.find(*pair)

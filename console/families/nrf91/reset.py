@@ -27,7 +27,7 @@ from console.families.nrf91.writing import STEPS, broke_off, change_inactive, re
 from console.flow import Flow, Kind, Outcome, Question
 from console.guide import Guide
 
-TAGS = Question("tags", Kind.TEXT, "The tags to delete, with commas between (42, 16842753)?")
+TAGS = Question("tags", Kind.TEXT, "Which to delete, with commas between?")
 CONFIRM = Question("confirm_reset", Kind.TYPED, "Type the modem's IMEI (15 digits) to delete them.")
 
 
@@ -52,7 +52,7 @@ def _chosen(picture: Picture, tags: tuple[int, ...]) -> tuple[Entry, ...]:
     if empty:
         raise GateClosed(
             f"The modem holds nothing under tag {', '.join(map(str, empty))}.",
-            f"{NOTHING} Run check: it lists what there is.",
+            f"{NOTHING} It holds: {picture.users_tags or 'nothing'}.",
         )
     chosen = tuple(entry for entry in picture.entries if entry.tag in tags and entry.is_users)
     if not chosen:
@@ -61,10 +61,11 @@ def _chosen(picture: Picture, tags: tuple[int, ...]) -> tuple[Entry, ...]:
 
 
 def reset(guide: Guide) -> Outcome:
-    tags = tags_of(guide.ask(TAGS) or "")
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        there = patient.picture.users_tags or "none"
+        tags = tags_of(guide.ask(TAGS, f"It holds tags: {there}. {TAGS.ask}") or "")
         chosen = _chosen(patient.picture, tags)
         require_supply(patient)
         text = f"This deletes {names(chosen)} for good; keys cannot be read out before. "

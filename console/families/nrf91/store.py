@@ -128,6 +128,21 @@ class Picture:
         under = f"under {tags} tags" if tags != 1 else "under one tag"
         return f"{counted(len(self.entries))} {under}" if self.entries else "empty"
 
+    @property
+    def users_tags(self) -> str:
+        """The tags under which a person may have written something: "1, 2, 16842753"."""
+        tags = dict.fromkeys(entry.tag for entry in self.entries if entry.is_users)
+        return ", ".join(map(str, tags))
+
+    @property
+    def by_tag(self) -> tuple[str, ...]:
+        """What there is, a line for each tag: "tag 3: root CA, private key"."""
+        words: dict[int, list[str]] = {}
+        for entry in self.entries:
+            told = WORDS.get(entry.type, f"type {entry.type}")
+            words.setdefault(entry.tag, []).append(told if entry.digest else f"{told} (no digest)")
+        return tuple(f"tag {tag}: {', '.join(there)}" for tag, there in words.items())
+
     def find(self, tag: int, kind: int) -> Entry | None:
         return next((entry for entry in self.entries if entry.pair == (tag, kind)), None)
 

@@ -213,9 +213,8 @@ def _compared(modem: Modem, patient: Patient, before: Picture, touch: Touch) -> 
 def _seen(touch: Touch, now: Picture) -> str:
     entry = now.find(*touch.pair)
     if touch.shows(entry):
-        shown = f"digest {entry.digest[:16]}..." if entry else "gone"
-        return f"{touch.name}: {shown}; the others are as they were"
-    return f"{touch.name}: NOT as it was sent"
+        return f"{'as sent' if entry else 'gone'}; the others unchanged"
+    return "NOT as it was sent"
 
 
 def _afterwards(guide: Guide, modem: Modem, patient: Patient) -> Picture | None:

@@ -245,13 +245,38 @@ def test_a_refused_replacement_leaves_the_old_one(tmp_path):
         assert held(shop)[2, 0] == digest_of(CONTENTS[1, 0])
 
 
-def test_firmware_that_makes_no_keys_keeps_the_old_one(tmp_path):
+@pytest.mark.parametrize(
+    ("firmware", "verdict", "words"),
+    [
+        (MFW_1_2_3, "refused", "makes no keys itself"),
+        (replace(MFW_1_3_6, makes_keys=False), "unfinished", "does not know this command"),
+        (
+            replace(MFW_1_3_6, name="private-build", makes_keys=False),
+            "unfinished",
+            "does not know this command",
+        ),
+    ],
+)
+def test_firmware_that_makes_no_keys_keeps_the_old_one(tmp_path, firmware, verdict, words):
     """KEYGEN is asked for before anything is deleted."""
     given = {"sheet": "", "tags": "3", "confirm_replace": "yes"}
-    with bench(tmp_path, unit(MFW_1_2_3, contents=CONTENTS), **given) as shop:
+    with bench(tmp_path, unit(firmware, contents=CONTENTS), **given) as shop:
         view = shop.run("nrf91.rekey")
-        assert (view.verdict, view.ended.damage) == ("unfinished", "nothing written")
+        assert (view.verdict, view.ended.damage) == (verdict, "nothing written")
+        assert words in view.ended.sentence
         assert held(shop)[3, 2] == digest_of(CONTENTS[3, 2])
+
+
+def test_a_check_lists_what_there_is_and_a_long_list_is_cut(tmp_path):
+    """Which tags there are is asked for by the reset, and told by it."""
+    many = CONTENTS | {(100 + tag, 4): f"unit-{tag}" for tag in range(40)}
+    with bench(tmp_path, unit(contents=many), sheet="", tags="77") as shop:
+        proof = shop.run("nrf91.check").ended.proof
+        assert "tag 3: root CA, client certificate, private key" in proof
+        assert len(proof) < 30
+        assert proof[-1].startswith("and ")
+        refused = shop.run("nrf91.reset")
+        assert "It holds: 1, 2, 3, 100, " in refused.ended.advice
 
 
 @pytest.mark.parametrize(
