@@ -17,6 +17,8 @@ from console.families.nrf91.store import Difference, Picture
 from console.flow import Kind, Question, Step
 from console.guide import Guide
 
+IN_A_ROW = 3
+"""Tries on one port before the next is tried: the right one is not kept waiting by another."""
 RUNNING = ("app", "bridge", "dk")
 """Modes in which the board shows its serial ports, whatever runs on it."""
 NOTHING = "Nothing is written."
@@ -73,19 +75,19 @@ def find_port(guide: Guide, tries: int = TRIES) -> str:
     """The path of the port behind which AT is answered. Raises GateClosed, NotPermitted."""
     held: NotPermitted | None = None
     nodes = serial_nodes(guide)
-    for node in nodes:
-        try:
-            with guide.serial(node.path) as line:
-                modem = Modem(line, guide.seconds, guide.pause)
-                if modem.wake(tries):
+    left = list(nodes)
+    for after in range(0, tries, IN_A_ROW):
+        for node in tuple(left):
+            try:
+                if _answers(guide, node.path, min(IN_A_ROW, tries - after), after):
                     return node.path
-                if modem.noisy:
-                    guide.tell(f"{node.path}: {NOISE}")
-        except NotPermitted as error:
-            held = error
-            guide.tell(f"Not asked: {error.sentence}", error.advice)
-        except (Silent, Garbled) as error:
-            guide.tell(f"{node.path} takes no bytes: {error.sentence}")
+            except NotPermitted as error:
+                held = error
+                left.remove(node)
+                guide.tell(f"Not asked: {error.sentence}", error.advice)
+            except (Silent, Garbled) as error:
+                left.remove(node)
+                guide.tell(f"{node.path} takes no bytes: {error.sentence}")
     if held is not None:
         raise held
     if bootloader_port(guide):
@@ -95,6 +97,16 @@ def find_port(guide: Guide, tries: int = TRIES) -> str:
         )
     ports = "its port" if len(nodes) == 1 else f"any of its {len(nodes)} ports"
     raise GateClosed(f"No AT command was answered on {ports}.", f"{NOTHING} {NO_AT}")
+
+
+def _answers(guide: Guide, path: str, tries: int, after: int) -> bool:
+    with guide.serial(path) as line:
+        modem = Modem(line, guide.seconds, guide.pause)
+        if modem.wake(tries, after):
+            return True
+        if modem.noisy and not after:
+            guide.tell(f"{path}: {NOISE}")
+        return False
 
 
 def bootloader_port(guide: Guide) -> str:

@@ -113,12 +113,12 @@ class Modem:
 
     # --- the line ----------------------------------------------------------------------------
 
-    def wake(self, tries: int = TRIES) -> bool:
+    def wake(self, tries: int = TRIES, after: int = 0) -> bool:
         """Bring the line into step, out of quotes that somebody left open. Does it answer AT?
 
-        Finds out how this firmware wants its commands.
+        Finds out how this firmware wants its commands. `after` so many tries of before.
         """
-        for attempt in range(tries):
+        for attempt in range(after, after + tries):
             way, opening = at.OPENINGS[attempt % len(at.OPENINGS)]
             self._line.send(opening)
             self._listen()
