@@ -22,7 +22,7 @@ from console.families.nrf91.approach import (
     read_sheet,
 )
 from console.families.nrf91.sheet import Item, Sheet
-from console.families.nrf91.store import Picture, Type, names
+from console.families.nrf91.store import Picture, Type, counted, names
 from console.flow import Flow, Outcome, Step
 from console.guide import Guide
 
@@ -37,7 +37,13 @@ def check(guide: Guide) -> Outcome:
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        own = modem.own_store()
         sheet = sheet.stored_by(modem.way) if sheet else None
+    if own is not None:
+        guide.warn(
+            f"Its firmware is a serial modem with a TLS store of its own: {counted(own)} there.",
+            "They are not in this picture, and no flow here changes them: AT#XCMNG does.",
+        )
     before = last_known(guide, patient.identity)
     return guide.step(COMPARE, _judged, patient, before, sheet, found=lambda it: it.sentence)
 

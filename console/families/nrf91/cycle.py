@@ -56,6 +56,7 @@ class Work:
     flow: str
     advice: str
     to_do: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
     again: str = "run check: it compares with this run's last picture"
 
 
@@ -86,7 +87,7 @@ def proven(
         Verdict.REPAIRED,
         f"{work.done}: {work.what}; {work.listed} before and after a power cycle.",
         work.advice,
-        (*pictures(patient), f"After the power cycle: {now}"),
+        (*pictures(patient), f"After the power cycle: {now}", *work.facts),
         work.to_do,
         Damage.NOTHING,
     )
@@ -153,7 +154,7 @@ def _not_proven(patient: Patient, work: Work, why: str) -> Outcome:
         Verdict.REPAIRED,
         f"{work.done}, power-cycle not proven: {work.what} ({work.listed}); {why}.",
         f"Switch it off and on, then {work.again}.",
-        pictures(patient),
+        (*pictures(patient), *work.facts),
         (f"A power cycle; then {work.again}.", *work.to_do),
         Damage.NOTHING,
     )

@@ -19,7 +19,7 @@ from console.hardware.lines import SerialLine
 PATIENCE = 15.0
 WORKS = 60.0
 """Seconds for what the modem works at: a mode change, a write, a new key."""
-PROBE = 2.0
+PROBE, SHORT = 2.0, 5.0
 QUIET = 0.3
 CHATTER = 3.0
 """Seconds for which a line that never falls quiet is listened to."""
@@ -172,12 +172,19 @@ class Modem:
         self._in_step = True
         return reply
 
-    def look(self, command: str, doing: str) -> at.Reply:
+    def look(self, command: str, doing: str, patience: float = PATIENCE) -> at.Reply:
         """ask() for what changes nothing: asked once more where the answer was lost."""
         try:
-            return self.ask(command, doing)
+            return self.ask(command, doing, patience)
         except Silent:
-            return self.ask(command, doing)
+            return self.ask(command, doing, patience)
+
+    def _if_known(self, command: str, doing: str) -> at.Reply | None:
+        """look() for what not every firmware knows: None where it refuses, or says nothing."""
+        try:
+            return self.look(command, doing, SHORT)
+        except (Refused, Silent):
+            return None
 
     def _reply(self, command: str, patience: float) -> at.Reply:
         heard = b""
@@ -251,20 +258,14 @@ class Modem:
 
     def supply(self) -> Supply:
         """Its voltage and its power-off warning, as far as this firmware tells them."""
-        millivolts, watched = 0, False
-        try:
-            told = self.look("AT%XVBAT", "Asking for the voltage").telling("%XVBAT")
-            millivolts = at.number(told[0]) if told else 0
-        except (Refused, Garbled):
-            pass
-        try:
-            # 33: warn below 3.3 V. It stays set until the modem is switched off: the safe side.
-            self.look("AT%XPOFWARN=1,33", "Asking for the power-off warning")
-            watched = True
+        told = self._if_known("AT%XVBAT", "Asking for the voltage")
+        millivolts = next(iter(told.telling("%XVBAT")), "") if told else ""
+        # 33: warn below 3.3 V. It stays set until the modem is switched off: the safe side.
+        watched = self._if_known("AT%XPOFWARN=1,33", "Asking for the power-off warning")
+        if watched:
             self._listen(1.0)
-        except Refused:
-            pass
-        return Supply(millivolts, self._warned, watched)
+        volts = int(millivolts) if re.fullmatch(r"\d{1,5}", millivolts) else 0
+        return Supply(volts, self._warned, watched is not None)
 
     @property
     def warned(self) -> bool:
@@ -326,6 +327,17 @@ class Modem:
         reply = self.ask(f"AT%KEYGEN={tag},2,0", f"Making a key for tag {tag}", WORKS)
         found = at.fields(reply.one("%KEYGEN"))
         return found[0] if found else ""
+
+    def token(self) -> str:
+        """Its attestation token; "" where this firmware gives none."""
+        reply = self._if_known("AT%ATTESTTOKEN", "Asking for its token")
+        told = reply.telling("%ATTESTTOKEN") if reply else ()
+        return next(iter(at.fields(told[0])), "") if told else ""
+
+    def own_store(self) -> int | None:
+        """How many credentials a serial modem's own TLS store holds; None where it has none."""
+        reply = self._if_known("AT#XCMNG=1", "Asking for a store of the serial modem")
+        return len(reply.telling("#XCMNG")) if reply else None
 
     def parses(self, tag: int, kind: int) -> str:
         """What the modem itself reads as a certificate's end; "" where it cannot tell.

@@ -6,15 +6,14 @@ the proof. The old key is gone from its deletion on, so everything is checked be
 
 from __future__ import annotations
 
-import base64
-import binascii
 from functools import partial
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateSigningRequest
 
-from console.errors import Garbled, GateClosed, RecordError, Refused, Stopped
+from console.errors import GateClosed, RecordError, Refused, Stopped
 from console.events import Verdict
+from console.families.nrf91 import attestation
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -131,6 +130,7 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
             )
         require_supply(patient)
         _agreed(guide, patient, (pair,))
+        device = attestation.device_in(modem.token())
         old = patient.picture.find(*pair)
         touch = Touch(
             pair,
@@ -141,8 +141,13 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
         written = change_inactive(guide, modem, patient, (touch,))
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, (touch,), "rekey")
-    request = request_of(made[-1])
-    to_do = _exported(guide, tag, request, made[-1], patient)
+    request = attestation.request_of(made[-1], tag)
+    if device is not None and request.claims is not None and request.claims.device != device:
+        guide.warn(
+            "The attestation of the request names another device than the modem's own token.",
+            "The cloud will refuse it. Export the log for support.",
+        )
+    to_do = _exported(guide, tag, request.csr, made[-1], patient)
     work = Work(
         "Re-keyed",
         f"a new {name_of(*pair)}, made in the modem; its request is in the record",
@@ -150,6 +155,7 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
         "rekey",
         "It cannot connect with it before the new certificate is in and the cloud accepts it.",
         to_do,
+        (str(request),),
     )
     return proven(guide, patient, written.picture, work, (pair,))
 
@@ -164,7 +170,7 @@ def _generate(tag: int, replaces: bool, made: list[str], modem: Modem) -> None:
             raise
         offline(modem, partial(modem.delete, tag, Type.KEY))
         made.append(offline(modem, make))
-    request_of(made[-1])
+    attestation.request_of(made[-1], tag)
 
 
 def _is_new(old: Entry | None, found: Entry | None) -> bool:
@@ -173,25 +179,8 @@ def _is_new(old: Entry | None, found: Entry | None) -> bool:
     return old is None or not found.digest or found.digest != old.digest
 
 
-def request_of(answer: str) -> x509.CertificateSigningRequest:
-    """The request in an answer "<base64url DER>.<base64url COSE>". Raises Garbled."""
-    first = answer.partition(".")[0]
-    try:
-        der = base64.urlsafe_b64decode(first + "=" * (-len(first) % 4))
-        request = x509.load_der_x509_csr(der)
-        sound = request.is_signature_valid
-    except (ValueError, binascii.Error):
-        sound = False
-    if not sound:
-        raise Garbled(
-            "The modem made a key, but its request cannot be read.",
-            "The key is there and nobody knows its public half: run rekey again.",
-        )
-    return request
-
-
 def _exported(
-    guide: Guide, tag: int, request: x509.CertificateSigningRequest, answer: str, patient: Patient
+    guide: Guide, tag: int, request: CertificateSigningRequest, answer: str, patient: Patient
 ) -> tuple[str, ...]:
     """Keep the request; what is still to do with it."""
     name = f"request-{tag}.pem"

@@ -193,13 +193,20 @@ class AtHost:
             self._said += b"".join(map(line, self.application.ready))
             return
         text, self._working = self._working, ""
-        lines = self.modem.answer(text)
+        lines = self._own_answer(text) or self.modem.answer(text)
         self._answers += 1
         mute = self._faults.mute_after and self._commands > self._faults.mute_after
         if not mute and self._answers != self._faults.loses_answer:
             self._say(lines)
         waiting, self._fifo = self._fifo, b""
         self._take(waiting)
+
+    def _own_answer(self, text: str) -> list[str]:
+        """A serial modem's own command; none goes to the modem then."""
+        own = self.application.own_store
+        if own is None or text.strip().upper() != "AT#XCMNG=1":
+            return []
+        return [*(f"#XCMNG: {tag},{kind}" for tag, kind in own), "OK"]
 
     def _say(self, lines: list[str]) -> None:
         """With what comes of itself in the middle: before the last line."""

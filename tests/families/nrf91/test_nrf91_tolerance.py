@@ -347,6 +347,31 @@ def test_certificates_through_a_shell_into_firmware_that_wants_lf_are_refused_in
         assert "invalid" in view.ended.sentence
 
 
+@pytest.mark.parametrize(
+    ("own", "words"), [((), "0 credentials"), (((5, 0),), "1 credential there")]
+)
+def test_a_serial_modem_with_a_store_of_its_own_is_told(tmp_path, own, words):
+    """It is another store than the modem's; the check looks at one and names the other."""
+    application = replace(AT_CLIENT, own_store=own)
+    with bench(tmp_path, unit(application=application), sheet="") as shop:
+        (warning,) = shop.run("nrf91.check").ended.warnings
+        assert "TLS store of its own" in warning
+        assert words in warning
+
+
+@pytest.mark.parametrize("mute", ["AT%XVBAT", "AT%XPOFWARN=1,33", "AT#XCMNG=1"])
+def test_firmware_that_says_nothing_to_what_it_does_not_know_is_checked_all_the_same(
+    tmp_path, monkeypatch, mute
+):
+    """It should say ERROR; what is a comfort only is left out then."""
+    answer = SimulatedModem.answer
+    monkeypatch.setattr(
+        SimulatedModem, "answer", lambda self, text: [""] if mute in text else answer(self, text)
+    )
+    with bench(tmp_path, unit(), sheet="") as shop:
+        assert shop.run("nrf91.check").verdict == "no fault found"
+
+
 @pytest.mark.parametrize("text", ["it's", "a\\b"])
 def test_what_a_shell_cannot_pass_on_is_refused_here(tmp_path, text):
     """It would arrive as something else."""
