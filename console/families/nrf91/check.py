@@ -44,8 +44,22 @@ def check(guide: Guide) -> Outcome:
             f"Its firmware is a serial modem with a TLS store of its own: {counted(own)} there.",
             "They are not in this picture, and no flow here changes them: AT#XCMNG does.",
         )
+    if sheet is not None:
+        warn_of_untold(guide, sheet, patient.picture)
     before = last_known(guide, patient.identity)
     return guide.step(COMPARE, _judged, patient, before, sheet, found=lambda it: it.sentence)
+
+
+def warn_of_untold(guide: Guide, sheet: Sheet, picture: Picture) -> None:
+    """Say what is listed without a digest, so that nobody takes it for compared."""
+    there = ((item, picture.find(*item.pair)) for item in sheet.items)
+    untold = tuple(item for item, entry in there if entry and not entry.digest)
+    if untold:
+        guide.warn(
+            f"Of {names_of(untold)} the modem tells no digest: it is there, and whether it is the "
+            "sheet's is not known.",
+            "Old modem firmware does so. To be sure, replace it by rekey with the sheet.",
+        )
 
 
 def missing(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
@@ -54,9 +68,18 @@ def missing(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
 
 
 def different(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
-    """What the modem holds under the sheet's tag and type, with another content."""
-    there = ((item, picture.find(*item.pair)) for item in sheet.items)
-    return tuple(item for item, entry in there if entry and not item.is_in(entry))
+    """What the modem holds under the sheet's tag and type, with another content.
+
+    A key without a digest counts as different where its certificate is: they go in together.
+    """
+    there = [(item, entry) for item in sheet.items if (entry := picture.find(*item.pair))]
+    sure = {item.pair for item, entry in there if not item.is_in(entry)}
+    mates = {item.pair for item, entry in there if not entry.digest and _mate(item) in sure}
+    return tuple(item for item in sheet.items if item.pair in sure | mates)
+
+
+def _mate(item: Item) -> tuple[int, int]:
+    return item.tag, {Type.KEY: Type.CERT, Type.PSK: Type.IDENTITY}.get(item.type, item.type)
 
 
 def _judged(patient: Patient, before: Picture | None, sheet: Sheet | None) -> Outcome:

@@ -353,4 +353,6 @@ class Modem:
             if isinstance(error, Refused | Garbled):
                 return ""
             raise
-        return told[-1] if told else ""
+        end = told[-1] if told else ""
+        date = re.match(r"(\d{4})(\d\d)(\d\d)\d{6}Z", end)
+        return "-".join(date.groups()) if date else end

@@ -25,7 +25,7 @@ from console.families.nrf91.approach import (
     read_sheet,
     require_supply,
 )
-from console.families.nrf91.check import different, missing, names_of
+from console.families.nrf91.check import different, missing, names_of, warn_of_untold
 from console.families.nrf91.cycle import STEPS as CYCLE
 from console.families.nrf91.cycle import Work, pictures, proven
 from console.families.nrf91.modem import Modem
@@ -87,6 +87,7 @@ def _plan(
         f"Different from the sheet: {names_of(other) or 'nothing'}."
     )
     _tell_lonely(guide, sheet, patient)
+    warn_of_untold(guide, sheet, patient.picture)
     if other and guide.ask(REPLACE, f"{names_of(other)}: {REPLACE.ask}") != "yes":
         guide.warn(f"Left as it is, and different from the sheet: {names_of(other)}.")
         other = ()

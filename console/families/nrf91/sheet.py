@@ -59,6 +59,10 @@ class Item:
         """Is that entry this credential? One without a digest is taken for it."""
         return entry is not None and (not entry.digest or entry.digest in self.digests)
 
+    def is_proven_by(self, entry: Entry | None) -> bool:
+        """Is that entry this credential, by its digest? One without may be another."""
+        return entry is not None and entry.digest in self.digests
+
 
 @dataclass(frozen=True)
 class Sheet:

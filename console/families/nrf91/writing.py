@@ -74,17 +74,16 @@ def _delete(entry: Entry, modem: Modem) -> None:
 
 def _write(item: Item, replaces: bool, modem: Modem) -> None:
     there = modem.find(*item.pair)
-    if there is not None and item.is_in(there):
+    if item.is_proven_by(there):
         return  # an attempt before this one has put it in
-    replaces = replaces or there is not None
     try:
-        _put(item, replaces, modem)
+        _put(item, replaces or there is not None, modem)
     except (Refused, Silent) as error:
         # An error after success is no failure: the list decides.
         now = modem.find(*item.pair)
-        if item.is_in(now):
+        if item.is_proven_by(now) or (there is None and item.is_in(now)):
             return
-        if not replaces or now is not None:
+        if there is None or now is not None:
             raise
         code = error.code if isinstance(error, Refused) else "silent"
         raise Refused(

@@ -21,6 +21,7 @@ from console.families.nrf91.simulator_rows import (
 )
 from tests.families.nrf91.modem_bench import CONTENTS, LOST, RESTORE, bench, digest_of, sheet
 from tests.families.nrf91.test_nrf91_faults import PSK, answers, held, unit
+from tests.families.nrf91.test_nrf91_flows import new_pair
 
 SHELL = replace(TRACKER, name="shell", shell=True)
 IMEI = "352656100000999"
@@ -173,6 +174,42 @@ def test_what_a_list_tells_no_digest_of_is_read_where_it_may_be():
     assert not any(
         command.startswith(("AT%CMNG=2,5,2", "AT%CMNG=2,5,3")) for command in paper.asked
     )
+
+
+@pytest.mark.parametrize("flow", ["nrf91.check", RESTORE])
+def test_what_is_listed_without_a_digest_is_not_called_compared(tmp_path, flow):
+    """It is there; whether it is the sheet's nobody knows."""
+    given = answers(tmp_path, (3, 1), (3, 2))
+    with bench(tmp_path, unit(MFW_1_2_3, contents=CONTENTS), **given) as shop:
+        ended = shop.run(flow).ended
+        assert ended.verdict == "no fault found"
+        assert any("Of tag 3 private key the modem tells no digest" in w for w in ended.warnings)
+    with bench(tmp_path / "new", unit(contents=CONTENTS), **given) as shop:
+        assert shop.run(flow).ended.warnings == ()
+
+
+@pytest.mark.parametrize("flow", ["nrf91.rekey", RESTORE])
+@pytest.mark.parametrize("firmware", [MFW_1_2_3, MFW_1_3_6], ids=lambda row: row.name)
+def test_a_key_without_a_digest_is_not_taken_for_the_new_one(tmp_path, flow, firmware):
+    """The old key under the new certificate would be worse than neither."""
+    new = new_pair(tmp_path)[0]
+    given = answers(tmp_path, *new, contents=new)
+    with bench(tmp_path / "state", unit(firmware, contents=CONTENTS), **given) as shop:
+        assert shop.run(flow).verdict == "repaired"
+        assert {pair: held(shop)[pair] for pair in new} == {
+            pair: digest_of(text) for pair, text in new.items()
+        }
+
+
+@pytest.mark.parametrize("code", [515, 528])
+def test_a_refused_key_without_a_digest_is_not_taken_for_written(tmp_path, code):
+    """It is listed, but it is the old one."""
+    new = new_pair(tmp_path)[0]
+    path = sheet(tmp_path / "sheet", *new, contents=new)
+    scenario = unit(MFW_1_2_3, contents=CONTENTS, faults=Faults(refuses_with=code))
+    with bench(tmp_path / "state", scenario, sheet=path, confirm_replace="yes") as shop:
+        assert shop.run("nrf91.rekey").verdict == "unfinished"
+        assert held(shop)[3, 2] == digest_of(CONTENTS[3, 2])
 
 
 # --- refusals ----------------------------------------------------------------------------------
