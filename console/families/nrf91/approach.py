@@ -153,6 +153,11 @@ def meet(guide: Guide, modem: Modem, path: str) -> Patient:
     supply = guide.step(SUPPLY, modem.supply, found=str)
     if supply.watched:
         guide.tell("Until it is switched off it warns below 3.3 V, whatever was set before.")
+    elif not supply.millivolts:
+        guide.warn(
+            "Its firmware tells nothing of its supply.",
+            "Use a bench supply or a full battery for every write.",
+        )
     if supply.warning:
         # The warning itself switches the radio off.
         put_mode_back(guide, modem, mode)

@@ -246,7 +246,8 @@ class Modem:
 
     def mode(self) -> int:
         """The functional mode (+CFUN)."""
-        return at.number(self.look("AT+CFUN?", "Asking for the functional mode").one("+CFUN"))
+        told = self.look("AT+CFUN?", "Asking for the functional mode").one("+CFUN")
+        return at.number(told.partition(",")[0].strip())
 
     def set_mode(self, mode: int) -> None:
         """Change it; done when the modem itself tells the new one."""

@@ -136,9 +136,11 @@ class Picture:
 
     @property
     def by_tag(self) -> tuple[str, ...]:
-        """What there is, a line for each tag: "tag 3: root CA, private key"."""
+        """What lies under the users' tags, a line for each: "tag 3: root CA, private key"."""
         words: dict[int, list[str]] = {}
         for entry in self.entries:
+            if entry.tag > TAG_LIMIT:
+                continue
             told = WORDS.get(entry.type, f"type {entry.type}")
             words.setdefault(entry.tag, []).append(told if entry.digest else f"{told} (no digest)")
         return tuple(f"tag {tag}: {', '.join(there)}" for tag, there in words.items())

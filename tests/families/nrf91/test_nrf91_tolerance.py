@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from console.families.nrf91 import at
+from console.families.nrf91 import approach, at
 from console.families.nrf91.modem import Identity, Modem
 from console.families.nrf91.simulator_modem import Modem as SimulatedModem
 from console.families.nrf91.simulator_rows import (
@@ -114,6 +114,14 @@ def test_error_numbers_are_asked_for_again_after_the_line_was_lost():
         asked.find(3, 1)
 
     assert paper.asked.count("AT+CMEE=1") == 2
+
+
+def test_a_functional_mode_is_read_with_what_may_stand_behind_it():
+    """One number, or more."""
+    asked, _ = modem(**{"AT+CFUN?": "+CFUN: 4\nOK"})
+    assert asked.mode() == 4
+    asked, _ = modem(**{"AT+CFUN?": "+CFUN:21,0\nOK"})
+    assert asked.mode() == 21
 
 
 # --- lists -------------------------------------------------------------------------------------
@@ -311,6 +319,7 @@ def test_a_check_lists_what_there_is_and_a_long_list_is_cut(tmp_path):
         proof = shop.run("nrf91.check").ended.proof
         assert "tag 3: root CA, client certificate, private key" in proof
         assert len(proof) < 30
+        assert not any("tag 4294967" in line for line in proof)
         assert proof[-1].startswith("and ")
         refused = shop.run("nrf91.reset")
         assert "It holds: 1, 2, 3, 100, " in refused.ended.advice
@@ -409,6 +418,18 @@ def test_firmware_that_says_nothing_to_what_it_does_not_know_is_checked_all_the_
         assert shop.run("nrf91.check").verdict == "no fault found"
 
 
+def test_firmware_that_tells_nothing_of_its_supply_is_warned_of(tmp_path, monkeypatch):
+    """Nobody knows whether a write is safe."""
+    answer = SimulatedModem.answer
+    monkeypatch.setattr(
+        SimulatedModem,
+        "answer",
+        lambda self, text: ["ERROR"] if "AT%X" in text else answer(self, text),
+    )
+    with bench(tmp_path, unit(), sheet="") as shop:
+        assert "Its firmware tells nothing of its supply." in shop.run("nrf91.check").ended.warnings
+
+
 @pytest.mark.parametrize("text", ["it's", "a\\b"])
 def test_what_a_shell_cannot_pass_on_is_refused_here(tmp_path, text):
     """It would arrive as something else."""
@@ -419,6 +440,18 @@ def test_what_a_shell_cannot_pass_on_is_refused_here(tmp_path, text):
         assert (view.verdict, view.ended.damage) == ("unfinished", "nothing written")
         assert "shell cannot pass" in view.ended.sentence
         assert (9, 4) not in held(shop)
+
+
+def test_a_board_with_one_port_is_asked_on_that(tmp_path, monkeypatch):
+    """Kits have three, some boards one."""
+    monkeypatch.setattr(
+        approach, "serial_nodes", lambda guide: tuple(n for n in guide.device.nodes)[-1:]
+    )
+    with bench(tmp_path, unit(application=TRACKER), sheet="") as shop:
+        assert shop.run("nrf91.check").verdict == "no fault found"
+    with bench(tmp_path / "none", unit(), sheet="") as shop:
+        said = shop.run("nrf91.check").ended.sentence
+        assert said == "No AT command was answered on its port."
 
 
 @pytest.mark.parametrize("port", [0, 1])
