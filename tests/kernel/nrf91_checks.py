@@ -10,6 +10,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import socket_board
@@ -61,6 +62,11 @@ class Board:
     def plug(self) -> None:
         socket_board.plug(self.table.server, BUSID, NUMBER)
 
+    @cached_property
+    def checked(self) -> list[dict]:
+        """Every event of one check: a run takes its time in an emulated machine."""
+        return self.run("check", "--answer", "sheet=")
+
     def held(self) -> dict[tuple[int, int], str]:
         return {entry.pair: entry.digest for entry in self.simulated.modem.store.entries}
 
@@ -109,14 +115,14 @@ def the_port_of_an_nrf91_modem_is_found_among_two_by_asking(table: Table) -> Non
     Board.plugged(table)
     device = table.seen.at(PORT)
     assert (device.vid, device.pid, device.driver) == ("1915", "910a", "cdc_acm"), device
-    events = Board.plugged(table).run("check", "--answer", "sheet=")
+    events = Board.plugged(table).checked
     (found,) = [e for e in events if e["event"] == "StepDone" and e["step"] == "find"]
     assert found["found"] == ttys(device)[1], (found, device)
 
 
 def the_store_of_an_nrf91_modem_is_listed_through_the_kernel(table: Table) -> None:
     board = Board.plugged(table)
-    events = board.run("check", "--answer", "sheet=")
+    events = board.checked
     assert events[-1]["verdict"] == "no fault found", events[-1]
     assert board.simulated.modem.mode == 1, board.simulated.modem.mode
     kept = Path(STATE).rglob(f"credentials-{IMEI}-before.json")
@@ -143,6 +149,8 @@ def an_nrf91_modem_pulled_in_mid_write_is_unfinished_and_the_next_run_restores_i
     assert ended["verdict"] == "repaired", ended
     assert "before and after a power cycle" in ended["sentence"], ended
     assert board.held() == WHOLE
+    board.export.unplug()  # the port is the other device's again
+    table.seen.until(lambda seen: seen.at(PORT) is None)
 
 
 NRF91_CHECKS: tuple[Callable[[Table], None], ...] = (
