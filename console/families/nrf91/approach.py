@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from console.errors import DeviceError, Garbled, GateClosed, NotPermitted, Silent, Unplugged
 from console.events import Node
-from console.families.nrf91.modem import FLIGHT, LOW, MODES, OFF, TRIES, Identity, Modem, Supply
+from console.families.nrf91.modem import LOW, MODES, TRIES, Identity, Modem, Supply
 from console.families.nrf91.sheet import Sheet
 from console.families.nrf91.store import Difference, Picture
 from console.flow import Kind, Question, Step
 from console.guide import Guide
 
+IN_A_ROW = 3
+"""Tries on one port before the next is tried: the right one is not kept waiting by another."""
 RUNNING = ("app", "bridge", "dk")
 """Modes in which the board shows its serial ports, whatever runs on it."""
 NOTHING = "Nothing is written."
@@ -29,12 +31,18 @@ ASKED_SHEET = Question(
 READ = Step("sheet", "Check the job sheet and its files", usual="at once")
 FIND = Step("find", "Find the port that speaks to the modem", usual="under 15 s")
 IDENTIFY = Step("identify", "Ask the modem who it is", usual="under 1 s")
-SUPPLY = Step("supply", "Check its supply and its power-off warning", usual="under 3 s")
+SUPPLY = Step("supply", "Check its supply and its warning", usual="under 3 s")
 PICTURE = Step("picture", "Take the picture of its credentials", usual="under 2 s")
 
 NO_AT = (
     "Its firmware must pass AT commands on (AT host, serial modem). Writing such service firmware "
     "replaces the customer's application: do it only with the customer's image in hand."
+)
+
+
+NOISE = (
+    "what comes is no text. Its firmware may run this port at another speed than 115200 baud "
+    "(some traces: 1000000)."
 )
 
 
@@ -67,16 +75,19 @@ def find_port(guide: Guide, tries: int = TRIES) -> str:
     """The path of the port behind which AT is answered. Raises GateClosed, NotPermitted."""
     held: NotPermitted | None = None
     nodes = serial_nodes(guide)
-    for node in nodes:
-        try:
-            with guide.serial(node.path) as line:
-                if Modem(line, guide.seconds, guide.pause).wake(tries):
+    left = list(nodes)
+    for after in range(0, tries, IN_A_ROW):
+        for node in tuple(left):
+            try:
+                if _answers(guide, node.path, min(IN_A_ROW, tries - after), after):
                     return node.path
-        except NotPermitted as error:
-            held = error
-            guide.tell(f"Not asked: {error.sentence}", error.advice)
-        except (Silent, Garbled) as error:
-            guide.tell(f"{node.path} takes no bytes: {error.sentence}")
+            except NotPermitted as error:
+                held = error
+                left.remove(node)
+                guide.tell(f"Not asked: {error.sentence}", error.advice)
+            except (Silent, Garbled) as error:
+                left.remove(node)
+                guide.tell(f"{node.path} takes no bytes: {error.sentence}")
     if held is not None:
         raise held
     if bootloader_port(guide):
@@ -86,6 +97,16 @@ def find_port(guide: Guide, tries: int = TRIES) -> str:
         )
     ports = "its port" if len(nodes) == 1 else f"any of its {len(nodes)} ports"
     raise GateClosed(f"No AT command was answered on {ports}.", f"{NOTHING} {NO_AT}")
+
+
+def _answers(guide: Guide, path: str, tries: int, after: int) -> bool:
+    with guide.serial(path) as line:
+        modem = Modem(line, guide.seconds, guide.pause)
+        if modem.wake(tries, after):
+            return True
+        if modem.noisy and not after:
+            guide.tell(f"{path}: {NOISE}")
+        return False
 
 
 def bootloader_port(guide: Guide) -> str:
@@ -130,6 +151,16 @@ def meet(guide: Guide, modem: Modem, path: str) -> Patient:
     elif identity.guarded is None:
         guide.tell("Its firmware's version does not tell whether its store is protected.")
     supply = guide.step(SUPPLY, modem.supply, found=str)
+    if supply.watched:
+        guide.tell("Until it is switched off it warns below 3.3 V, whatever was set before.")
+    elif not supply.millivolts:
+        guide.warn(
+            "Its firmware tells nothing of its supply.",
+            "Use a bench supply or a full battery for every write.",
+        )
+    if supply.warning:
+        # The warning itself switches the radio off.
+        put_mode_back(guide, modem, mode)
     picture = guide.step(PICTURE, modem.picture, identity, found=str)
     before = last_known(guide, identity)
     keep(guide, picture, "before")
@@ -180,17 +211,6 @@ def read_sheet(guide: Guide, path: str) -> Sheet:
 
 
 # --- the functional mode ---------------------------------------------------------------------
-
-
-@contextmanager
-def inactive(guide: Guide, modem: Modem, mode: int) -> Iterator[None]:
-    """The store may be changed inside (CFUN=4); then CFUN=0, and the mode is as it was."""
-    try:
-        modem.set_mode(FLIGHT)
-        yield
-        modem.set_mode(OFF)  # which has it close its memory
-    finally:
-        put_mode_back(guide, modem, mode)
 
 
 def put_mode_back(guide: Guide, modem: Modem, mode: int) -> None:

@@ -10,21 +10,46 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from console.errors import Garbled, Refused
 
+
+class Way(StrEnum):
+    """How a firmware wants its commands."""
+
+    PLAIN = "plain"
+    NUL = "ended by NUL"
+    SHELL = "through a Zephyr shell"
+
+
 END = b"\r\n"
-"""Ends a command for every way at_host can be built: its terminator is CR, LF or both."""
-UNQUOTE = b'"' + END
-"""Ends a quoted text that a broken-off command has left open; the modem then says ERROR."""
+"""Ends a command for at_host built with CR, LF or both; a build with NUL ignores it."""
+OPENINGS: tuple[tuple[Way, bytes], ...] = (
+    (Way.PLAIN, END),
+    (Way.PLAIN, b'"' + END),
+    (Way.PLAIN, b'"' + END),
+    (Way.NUL, b"\0"),
+    (Way.NUL, b'"\0'),
+)
+"""What is sent before "AT" to a line that may stand inside quotes, by attempt.
+
+A quote ends a text that a broken-off command has left open, and the modem says ERROR; where
+none was open it opens one, which the next attempt ends.
+"""
 LONGEST = 4095
 """Bytes of a command that at_host takes; it drops the rest with a line in its log only."""
 SLICE = 256
 """Bytes sent at once: many of the bridges have no flow control."""
 
 _ANSI = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
-_PROMPT = re.compile(rb"^[A-Za-z0-9_]+:~\$ ")
+_PROMPT = re.compile(rb"^[A-Za-z0-9_.-]+:~\$ ")
 _FINAL = re.compile(r"OK|ERROR|\+CM[ES] ERROR: ?(?P<code>.+)")
+_SHELL_FINAL = re.compile(
+    r"(?P<word>\S+): command not found|Sending AT command failed with error code -?\d+"
+)
+NO_COMMAND = "no command"
+"""The code of a shell's answer to what it does not know."""
 _TELLING = re.compile(rb"[%+#]|[Aa][Tt]")
 """How a line begins in which quotes mean something: information, or the echo of a command."""
 
@@ -52,16 +77,28 @@ class Reply:
         return told[0]
 
 
-def encode(command: str) -> bytes:
-    """A command as it goes out. Raises Refused where at_host would cut it silently."""
-    data = command.encode("ascii", "replace")
+def encode(command: str, way: Way = Way.PLAIN) -> bytes:
+    """A command as it goes out. Raises Refused where the board would cut or change it silently."""
+    data = (_quoted(command) if way is Way.SHELL else command).encode("ascii", "replace")
     if len(data) > LONGEST:
         raise Refused(
             f"A command of {len(data)} bytes is longer than the {LONGEST} that the board takes.",
             "Nothing was sent. Split the certificates over several tags.",
             code="length",
         )
-    return data + END
+    return data + (b"\0" if way is Way.NUL else END)
+
+
+def _quoted(command: str) -> str:
+    """As the shell's command "at" takes it: a line end is the two characters \\n."""
+    if "'" in command or "\\" in command:
+        raise Refused(
+            "Its shell cannot pass on a text with an apostrophe or a backslash.",
+            "Nothing was sent. A firmware with an AT host passes it on.",
+            code="shell",
+        )
+    text = command.replace("\r", "").replace("\n", "\\n")
+    return f"at '{text}'" if command != "AT" else "at AT"
 
 
 def slices(data: bytes) -> Iterator[bytes]:
@@ -71,7 +108,7 @@ def slices(data: bytes) -> Iterator[bytes]:
 def lines_of(data: bytes) -> tuple[str, ...]:
     """The whole lines in what has come, decoded; what has no end yet is left out."""
     found = []
-    rest = _ANSI.sub(b"", data).replace(b"\0", b"")
+    rest = _ANSI.sub(b"", data).replace(b"\0", b"\n")
     while (end := _line_end(rest)) is not None:
         line = _PROMPT.sub(b"", rest[:end].strip(b"\r\n"))
         rest = rest[end + 1 :]
@@ -108,6 +145,9 @@ def reply_in(data: bytes, command: str = "") -> Reply | None:
             kept = tuple(each for each in lines[:number] if not _is_echo(each, command))
             code = (final["code"] or "").strip()
             return Reply(kept, code or ("" if line == "OK" else "ERROR"))
+        told = _SHELL_FINAL.fullmatch(line)
+        if told:
+            return Reply((), NO_COMMAND if told["word"] else "ERROR")
     return None
 
 
@@ -115,11 +155,22 @@ def _is_echo(line: str, command: str) -> bool:
     return bool(command) and line.replace("\r", "") == command.replace("\r", "")
 
 
+def is_noise(data: bytes) -> bool:
+    """Is that no text at all? So it looks where both ends do not run at the same speed."""
+    strange = sum(not (0x20 <= byte < 0x7F or byte in b"\0\t\r\n\x1b") for byte in data)
+    return len(data) >= 8 and strange * 4 > len(data)
+
+
+def warns(line: str) -> bool:
+    """Does the line tell of a supply that is too low?"""
+    return re.match(r"%XPOFWARN: ?1\b", line) is not None
+
+
 # --- refusals in words ---------------------------------------------------------------------
 
 _UNTOUCHED = "The entry is as it was."
 MEANINGS: dict[str, tuple[str, str]] = {
-    "0": ("The modem does not know this command.", "Its firmware may be too old for it."),
+    "0": ("The modem does not know this command.", "It needs newer modem firmware for that."),
     "50": ("The modem calls a parameter wrong.", "Export the log for support."),
     "51": ("The command is switched off in this build of the modem firmware.", ""),
     "513": ("The modem has no such entry.", "Run check: it lists what is there."),

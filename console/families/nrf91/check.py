@@ -22,11 +22,13 @@ from console.families.nrf91.approach import (
     read_sheet,
 )
 from console.families.nrf91.sheet import Item, Sheet
-from console.families.nrf91.store import Picture, Type, names
+from console.families.nrf91.store import Picture, Type, counted, names
 from console.flow import Flow, Outcome, Step
 from console.guide import Guide
 
-COMPARE = Step("compare", "Compare with the last picture and the job sheet", usual="at once")
+MOST_TAGS = 20
+"""Lines of a verdict that list what there is; the picture lists all."""
+COMPARE = Step("compare", "Compare with last picture and sheet", usual="at once")
 
 
 def check(guide: Guide) -> Outcome:
@@ -35,8 +37,29 @@ def check(guide: Guide) -> Outcome:
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        own = modem.own_store()
+        sheet = sheet.stored_by(modem.way) if sheet else None
+    if own is not None:
+        guide.warn(
+            f"Its firmware is a serial modem with a TLS store of its own: {counted(own)} there.",
+            "They are not in this picture, and no flow here changes them: AT#XCMNG does.",
+        )
+    if sheet is not None:
+        warn_of_untold(guide, sheet, patient.picture)
     before = last_known(guide, patient.identity)
     return guide.step(COMPARE, _judged, patient, before, sheet, found=lambda it: it.sentence)
+
+
+def warn_of_untold(guide: Guide, sheet: Sheet, picture: Picture) -> None:
+    """Say what is listed without a digest, so that nobody takes it for compared."""
+    there = ((item, picture.find(*item.pair)) for item in sheet.items)
+    untold = tuple(item for item, entry in there if entry and not entry.digest)
+    if untold:
+        guide.warn(
+            f"Of {names_of(untold)} the modem tells no digest: it is there, and whether it is the "
+            "sheet's is not known.",
+            "Old modem firmware does so. To be sure, replace it by rekey with the sheet.",
+        )
 
 
 def missing(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
@@ -45,14 +68,24 @@ def missing(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
 
 
 def different(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
-    """What the modem holds under the sheet's tag and type, with another content."""
-    there = ((item, picture.find(*item.pair)) for item in sheet.items)
-    return tuple(item for item, entry in there if entry and not item.is_in(entry))
+    """What the modem holds under the sheet's tag and type, with another content.
+
+    A key without a digest counts as different where its certificate is: they go in together.
+    """
+    there = [(item, entry) for item in sheet.items if (entry := picture.find(*item.pair))]
+    sure = {item.pair for item, entry in there if not item.is_in(entry)}
+    mates = {item.pair for item, entry in there if not entry.digest and _mate(item) in sure}
+    return tuple(item for item in sheet.items if item.pair in sure | mates)
+
+
+def _mate(item: Item) -> tuple[int, int]:
+    return item.tag, {Type.KEY: Type.CERT, Type.PSK: Type.IDENTITY}.get(item.type, item.type)
 
 
 def _judged(patient: Patient, before: Picture | None, sheet: Sheet | None) -> Outcome:
     picture = patient.picture
-    facts = (str(patient.identity), f"Supply: {patient.supply}", f"Store: {picture}")
+    supply = f"Supply: {patient.supply}"
+    facts = (str(patient.identity), supply, f"Store: {picture}", *_listed(picture))
     vanished = picture.since(before).vanished if before else ()
     problems = []
     if sheet is not None:
@@ -75,6 +108,12 @@ def _judged(patient: Patient, before: Picture | None, sheet: Sheet | None) -> Ou
             facts,
         )
     return Outcome(Verdict.NO_FAULT, _well(patient, before, sheet), _lonely(picture), facts)
+
+
+def _listed(picture: Picture) -> tuple[str, ...]:
+    lines = picture.by_tag
+    more = len(lines) - MOST_TAGS
+    return (*lines[:MOST_TAGS], *((f"and {more} tags more, in the picture",) if more > 0 else ()))
 
 
 def names_of(items: tuple[Item, ...]) -> str:

@@ -11,7 +11,6 @@ from functools import partial
 from console.errors import ConsoleError, GateClosed, Refused
 from console.events import Damage, Device, Verdict
 from console.families.nrf91.approach import (
-    FIND,
     NOTHING,
     RUNNING,
     bootloader_port,
@@ -43,8 +42,8 @@ _GONE = "Its application is gone until the digest is confirmed; the bootloader s
 
 CHECK_IMAGE = Step("image", "Check the image", usual="at once")
 SEEK = Step("seek", "Look for the bootloader on its ports", usual="under 5 s")
-BEFORE = Step("before", "Take the picture of its credentials, if its firmware lets AT through")
-WALK = Step("walk", "Bring it into its bootloader with its buttons", usual="under 20 s")
+BEFORE = Step("before", "Take the picture of its credentials", usual="if AT is passed")
+WALK = Step("walk", "Bring it into its bootloader", usual="under 20 s")
 UPLOAD = Step(
     "upload",
     "Write the application",
@@ -55,13 +54,15 @@ UPLOAD = Step(
 )
 CONFIRM = Step(
     "digest",
-    "Have the bootloader confirm the digest",
+    "Have it confirm the digest",
     usual="under 5 s",
     undoable=False,
     damage=Damage.HALF,
     safe=_GONE,
 )
-LEAVE = Step("leave", "Start the application", safe="The application is in and confirmed.")
+_IN = "The application is in. You can pull it."
+LEAVE = Step("leave", "Start the application", safe=_IN)
+ANSWERS = Step("answers", "See whether AT is answered", usual="under 30 s", safe=_IN)
 
 
 def flash(guide: Guide) -> Outcome:
@@ -181,7 +182,7 @@ def _judged(guide: Guide, image: Image, confirmed: bool) -> Outcome:
 
 def _answers_at(guide: Guide) -> bool:
     try:
-        guide.step(FIND, find_port, guide, AWAKE_TRIES, found=str)
+        guide.step(ANSWERS, find_port, guide, AWAKE_TRIES, found=str)
     except ConsoleError as error:
         guide.tell(f"After the start: {error.sentence}", "That is right for many applications.")
         return False
@@ -193,7 +194,7 @@ FLASH = Flow(
     title="Write the application through its bootloader",
     about="Checks a signed image, brings the board into MCUboot's serial recovery, writes it, has "
     f"the digest confirmed. Credentials stay. {MODEM_FIRMWARE}",
-    plan=(CHECK_IMAGE, SEEK, BEFORE, WALK, UPLOAD, CONFIRM, LEAVE, FIND),
+    plan=(CHECK_IMAGE, SEEK, BEFORE, WALK, UPLOAD, CONFIRM, LEAVE, ANSWERS),
     perform=flash,
     questions=(IMAGE,),
     ready=("The signed application of the customer, in hand: the present one is replaced.",),

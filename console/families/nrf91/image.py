@@ -40,7 +40,7 @@ class Image:
     digest: bytes
 
     def __str__(self) -> str:
-        return f"{self.name}, version {self.version}, {len(self.data)} bytes, its digest is right"
+        return f"{self.version}, {len(self.data) / 1000:.0f} kB, whole: {self.name}"
 
     @classmethod
     def read(cls, path: str) -> Image:

@@ -6,15 +6,14 @@ the proof. The old key is gone from its deletion on, so everything is checked be
 
 from __future__ import annotations
 
-import base64
-import binascii
 from functools import partial
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateSigningRequest
 
-from console.errors import Garbled, GateClosed, RecordError, Stopped
-from console.events import Damage, Verdict
+from console.errors import GateClosed, RecordError, Refused, Stopped
+from console.events import Verdict
+from console.families.nrf91 import attestation
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -30,12 +29,22 @@ from console.families.nrf91.approach import (
     require_supply,
 )
 from console.families.nrf91.check import names_of
+from console.families.nrf91.cycle import STEPS as CYCLE
+from console.families.nrf91.cycle import Work, proven
 from console.families.nrf91.modem import Modem
 from console.families.nrf91.reset import tags_of
 from console.families.nrf91.restore import REPLACE
 from console.families.nrf91.sheet import Sheet
 from console.families.nrf91.store import Entry, Type, name_of
-from console.families.nrf91.writing import STEPS, Touch, broke_off, change_inactive, put
+from console.families.nrf91.writing import (
+    EXISTS,
+    STEPS,
+    Touch,
+    broke_off,
+    change_inactive,
+    offline,
+    put,
+)
 from console.flow import Flow, Kind, Outcome, Question
 from console.guide import Guide
 
@@ -45,7 +54,7 @@ SHEET = Question(
     "A job sheet with the new key and certificate? Empty: the modem makes a key itself.",
     optional=True,
 )
-TAG = Question("tags", Kind.TEXT, "The tag that gets the key made in the modem?")
+TAG = Question("tags", Kind.TEXT, "The tag that gets the key (a number; nRF Cloud uses 16842753)?")
 
 
 def rekey(guide: Guide) -> Outcome:
@@ -61,7 +70,8 @@ def rekey(guide: Guide) -> Outcome:
 def _agreed(guide: Guide, patient: Patient, pairs: tuple[tuple[int, int], ...]) -> None:
     """Consent to the loss of what lies there now. Raises Stopped."""
     there = [name_of(*pair) for pair in pairs if patient.picture.find(*pair)]
-    if there and guide.ask(REPLACE, f"{', '.join(there)}: {REPLACE.ask}") != "yes":
+    text = f"{', '.join(there)}: what is there now cannot be read out and is gone then. Replace it?"
+    if there and guide.ask(REPLACE, text) != "yes":
         raise Stopped("What is there was to stay.", NOTHING)
 
 
@@ -82,7 +92,10 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
-        items = tuple(i for i in sheet.items if not i.is_in(patient.picture.find(*i.pair)))
+        sheet = sheet.stored_by(modem.way)
+        # One without a digest may be the old key: a re-key leaves nothing to luck.
+        there = patient.picture.find
+        items = tuple(item for item in sheet.items if not item.is_proven_by(there(*item.pair)))
         if not items:
             sentence = f"The modem holds this very pair already. {NOTHING}"
             return Outcome(Verdict.NO_FAULT, sentence)
@@ -92,13 +105,15 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
         written = change_inactive(guide, modem, patient, touches)
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "rekey")
-    return Outcome(
-        Verdict.REPAIRED,
-        f"In, and listed with the right digests: {names_of(items)}.",
-        "The other entries are as they were. Switch it off and on, then run check with the sheet.",
-        (f"Store before: {patient.picture}", f"Store after: {written.picture}"),
-        damage=Damage.NOTHING,
+    work = Work(
+        "Re-keyed",
+        names_of(items),
+        "listed with the right digests",
+        "rekey",
+        "The other entries are as they were. The cloud must accept the new certificate.",
+        again="run check with the same sheet",
     )
+    return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 
 # --- a key made in the modem ---------------------------------------------------------------------
@@ -110,8 +125,14 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
     pair = tag, Type.KEY
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        if patient.identity.makes_keys is False:
+            raise GateClosed(
+                "Its modem firmware makes no keys itself: that began with 1.3.0.",
+                f"{NOTHING} Run rekey with a sheet that holds a new key and its certificate.",
+            )
         require_supply(patient)
         _agreed(guide, patient, (pair,))
+        device = attestation.device_in(modem.token())
         old = patient.picture.find(*pair)
         touch = Touch(
             pair,
@@ -122,15 +143,36 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
         written = change_inactive(guide, modem, patient, (touch,))
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, (touch,), "rekey")
-    request = request_of(made[-1])
-    return _exported(guide, tag, request, made[-1], patient)
+    request = attestation.request_of(made[-1], tag)
+    if device is not None and request.claims is not None and request.claims.device != device:
+        guide.warn(
+            "The attestation of the request names another device than the modem's own token.",
+            "The cloud will refuse it. Export the log for support.",
+        )
+    to_do = _exported(guide, tag, request.csr, made[-1], patient)
+    work = Work(
+        "Re-keyed",
+        f"a new {name_of(*pair)}, made in the modem; its request is in the record",
+        "listed",
+        "rekey",
+        "It cannot connect with it before the new certificate is in and the cloud accepts it.",
+        to_do,
+        (str(request),),
+    )
+    return proven(guide, patient, written.picture, work, (pair,))
 
 
 def _generate(tag: int, replaces: bool, made: list[str], modem: Modem) -> None:
-    if replaces:
-        modem.delete(tag, Type.KEY)
-    made.append(modem.generate(tag))
-    request_of(made[-1])
+    make = partial(modem.generate, tag)
+    try:
+        made.append(offline(modem, make))
+    except Refused as error:
+        # Asked first with the old key there: firmware that makes no keys has cost nothing then.
+        if not replaces or error.code not in EXISTS:
+            raise
+        offline(modem, partial(modem.delete, tag, Type.KEY))
+        made.append(offline(modem, make))
+    attestation.request_of(made[-1], tag)
 
 
 def _is_new(old: Entry | None, found: Entry | None) -> bool:
@@ -139,26 +181,10 @@ def _is_new(old: Entry | None, found: Entry | None) -> bool:
     return old is None or not found.digest or found.digest != old.digest
 
 
-def request_of(answer: str) -> x509.CertificateSigningRequest:
-    """The request in an answer "<base64url DER>.<base64url COSE>". Raises Garbled."""
-    first = answer.partition(".")[0]
-    try:
-        der = base64.urlsafe_b64decode(first + "=" * (-len(first) % 4))
-        request = x509.load_der_x509_csr(der)
-        sound = request.is_signature_valid
-    except (ValueError, binascii.Error):
-        sound = False
-    if not sound:
-        raise Garbled(
-            "The modem made a key, but its request cannot be read.",
-            "The key is there and nobody knows its public half: run rekey again.",
-        )
-    return request
-
-
 def _exported(
-    guide: Guide, tag: int, request: x509.CertificateSigningRequest, answer: str, patient: Patient
-) -> Outcome:
+    guide: Guide, tag: int, request: CertificateSigningRequest, answer: str, patient: Patient
+) -> tuple[str, ...]:
+    """Keep the request; what is still to do with it."""
     name = f"request-{tag}.pem"
     try:
         about = "The certificate signing request; its key stays in the modem."
@@ -173,14 +199,7 @@ def _exported(
     to_do = [f"{name} is to be signed; the certificate goes in by restore (tag {tag}, cert)."]
     if patient.picture.find(tag, Type.CERT):
         to_do.append(f"The certificate now under tag {tag} is of the old key: have it replaced.")
-    return Outcome(
-        Verdict.REPAIRED,
-        f"The modem has made a new private key for tag {tag}; its request is in the record.",
-        "It cannot connect with it before the new certificate is in and the cloud accepts it.",
-        (f"Store before: {patient.picture}",),
-        tuple(to_do),
-        Damage.NOTHING,
-    )
+    return tuple(to_do)
 
 
 REKEY = Flow(
@@ -188,9 +207,10 @@ REKEY = Flow(
     title="Give it a new private key",
     about="Has the modem make a key that never leaves it and exports the request for a "
     "certificate; or writes a new key and certificate from a job sheet.",
-    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS),
+    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS, *CYCLE),
     perform=rekey,
     questions=(SHEET, TAG, REPLACE),
     ready=("The tag on the job sheet, or a sheet with the new key and certificate.",),
+    hands="switch it off and on once, at the end",
     keeps="The pictures from before and after; the request. Never a key.",
 )

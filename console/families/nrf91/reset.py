@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from console.errors import GateClosed
-from console.events import Damage, Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -21,12 +20,14 @@ from console.families.nrf91.approach import (
     modem_at,
     require_supply,
 )
+from console.families.nrf91.cycle import STEPS as CYCLE
+from console.families.nrf91.cycle import Work, proven
 from console.families.nrf91.store import TAG_LIMIT, Entry, Picture, names
 from console.families.nrf91.writing import STEPS, broke_off, change_inactive, removal
 from console.flow import Flow, Kind, Outcome, Question
 from console.guide import Guide
 
-TAGS = Question("tags", Kind.TEXT, "The tags to delete, with commas between (42, 16842753)?")
+TAGS = Question("tags", Kind.TEXT, "Which to delete, with commas between?")
 CONFIRM = Question("confirm_reset", Kind.TYPED, "Type the modem's IMEI (15 digits) to delete them.")
 
 
@@ -51,7 +52,7 @@ def _chosen(picture: Picture, tags: tuple[int, ...]) -> tuple[Entry, ...]:
     if empty:
         raise GateClosed(
             f"The modem holds nothing under tag {', '.join(map(str, empty))}.",
-            f"{NOTHING} Run check: it lists what there is.",
+            f"{NOTHING} It holds: {picture.users_tags or 'nothing'}.",
         )
     chosen = tuple(entry for entry in picture.entries if entry.tag in tags and entry.is_users)
     if not chosen:
@@ -60,10 +61,11 @@ def _chosen(picture: Picture, tags: tuple[int, ...]) -> tuple[Entry, ...]:
 
 
 def reset(guide: Guide) -> Outcome:
-    tags = tags_of(guide.ask(TAGS) or "")
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        there = patient.picture.users_tags or "none"
+        tags = tags_of(guide.ask(TAGS, f"It holds tags: {there}. {TAGS.ask}") or "")
         chosen = _chosen(patient.picture, tags)
         require_supply(patient)
         text = f"This deletes {names(chosen)} for good; keys cannot be read out before. "
@@ -72,13 +74,14 @@ def reset(guide: Guide) -> Outcome:
         written = change_inactive(guide, modem, patient, touches)
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "reset")
-    return Outcome(
-        Verdict.REPAIRED,
-        f"Deleted, and listed no more: {names(chosen)}.",
-        "The other entries are as they were. Both pictures are in the record.",
-        (f"Store before: {patient.picture}", f"Store after: {written.picture}"),
-        damage=Damage.NOTHING,
+    work = Work(
+        "Deleted",
+        names(chosen),
+        "listed no more",
+        "reset",
+        "The other entries are as they were. The pictures are in the record.",
     )
+    return proven(guide, patient, written.picture, work, (entry.pair for entry in chosen))
 
 
 RESET = Flow(
@@ -86,9 +89,10 @@ RESET = Flow(
     title="Delete the credentials under chosen tags",
     about="Takes the picture of the store first, deletes what lies under the tags that you name, "
     "one entry at a time, and compares the list after each. Never everything.",
-    plan=(FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS),
+    plan=(FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS, *CYCLE),
     perform=reset,
     questions=(TAGS, CONFIRM),
     ready=("The tags to delete, and the IMEI on the label.",),
+    hands="switch it off and on once, at the end",
     keeps="The pictures from before and after: digests, no content.",
 )

@@ -8,37 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.errors import ConsoleError, DeviceError, Refused
-from console.events import Damage, Device, Verdict
+from console.errors import DeviceError, Refused
+from console.events import Damage, Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
     NOTHING,
     PICTURE,
     READ,
-    RUNNING,
     SHEET,
     SUPPLY,
     Patient,
     find_port,
-    keep,
     meet,
     modem_at,
-    put_mode_back,
     read_sheet,
     require_supply,
 )
-from console.families.nrf91.check import different, missing, names_of
-from console.families.nrf91.modem import OFF, Modem
+from console.families.nrf91.check import different, missing, names_of, warn_of_untold
+from console.families.nrf91.cycle import STEPS as CYCLE
+from console.families.nrf91.cycle import Work, pictures, proven
+from console.families.nrf91.modem import Modem
 from console.families.nrf91.sheet import Item, Sheet
-from console.families.nrf91.store import Picture, Type, names
-from console.families.nrf91.writing import STEPS, Touch, Written, broke_off, change, put
-from console.flow import Flow, Kind, Outcome, Question, Step
-from console.guide import Acts, Guide, Reconnect
-
-BACK_LIMIT, BACK_USUAL = 180.0, 20.0
-AWAKE_TRIES = 10
-"""Tries to wake a line whose board has just started and may still talk of its boot."""
+from console.families.nrf91.store import Type
+from console.families.nrf91.writing import STEPS, Touch, broke_off, change_inactive, put
+from console.flow import Flow, Kind, Outcome, Question
+from console.guide import Guide
 
 REWRITES = Question(
     "rewrites_at_start",
@@ -53,27 +48,6 @@ REPLACE = Question(
     choices=("no", "yes"),
 )
 
-_IN = "The credentials are in. You can pull it."
-
-FLUSH = Step("flush", "Have the modem close its memory (CFUN=0)", usual="under 10 s", safe=_IN)
-POWER = Step(
-    "power",
-    "Switch it off and on",
-    usual="under 1 min",
-    safe="The credentials are in. Switching it off is what is asked for now.",
-)
-PROVE = Step(
-    "prove",
-    "List again after the power cycle and compare",
-    usual="under 15 s",
-    safe=_IN,
-)
-HANDS = (
-    "Switch it off. No switch: pull the USB cable, and the battery if it has one.",
-    "Wait 5 s.",
-    "Switch it on, with the USB cable in the same port.",
-)
-
 
 def restore(guide: Guide) -> Outcome:
     sheet = read_sheet(guide, guide.ask(SHEET) or "")
@@ -81,18 +55,27 @@ def restore(guide: Guide) -> Outcome:
     port = guide.step(FIND, find_port, guide, found=str)
     with modem_at(guide, port) as modem:
         patient = meet(guide, modem, port)
+        sheet = sheet.stored_by(modem.way)
         items, touches = _plan(guide, sheet, patient)
         if not touches:
             return _nothing_to_do(sheet, patient)
         require_supply(patient)
-        written = _written(guide, modem, patient, touches, stays_off=not rewrites)
+        written = change_inactive(guide, modem, patient, touches, stays_off=not rewrites)
         if written.error is None:
             _have_read(guide, modem, items)
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "restore")
     if rewrites:
         return _cause_remains(items, patient)
-    return _power_cycle(guide, patient, written.picture, items)
+    work = Work(
+        "Restored",
+        names_of(items),
+        "listed with the right digests",
+        "restore",
+        "The other entries are as they were. Both pictures are in the record.",
+        again="run check with the same sheet",
+    )
+    return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 
 def _plan(
@@ -104,6 +87,7 @@ def _plan(
         f"Different from the sheet: {names_of(other) or 'nothing'}."
     )
     _tell_lonely(guide, sheet, patient)
+    warn_of_untold(guide, sheet, patient.picture)
     if other and guide.ask(REPLACE, f"{names_of(other)}: {REPLACE.ask}") != "yes":
         guide.warn(f"Left as it is, and different from the sheet: {names_of(other)}.")
         other = ()
@@ -139,20 +123,6 @@ def _nothing_to_do(sheet: Sheet, patient: Patient) -> Outcome:
     )
 
 
-def _written(
-    guide: Guide, modem: Modem, patient: Patient, touches: Sequence[Touch], stays_off: bool
-) -> Written:
-    """change(); the functional mode is put back, unless all is well and it goes off next."""
-    well = False
-    try:
-        written = change(guide, modem, patient, touches)
-        well = written.error is None and written.picture is not None
-        return written
-    finally:
-        if not (well and stays_off):
-            put_mode_back(guide, modem, patient.mode)
-
-
 def _have_read(guide: Guide, modem: Modem, items: Sequence[Item]) -> None:
     """Whether the modem itself can read the certificates that were written."""
     for item in items:
@@ -176,102 +146,8 @@ def _cause_remains(items: Sequence[Item], patient: Patient) -> Outcome:
         "credentials at every start.",
         "Each of those writes can cost an entry while the supply sags. Its application has to stop "
         "that; no power cycle was made here.",
-        _pictures(patient),
+        pictures(patient),
         ("Tell the customer: the application must write credentials only when they differ.",),
-        Damage.NOTHING,
-    )
-
-
-def _pictures(patient: Patient) -> tuple[str, ...]:
-    return (str(patient.identity), f"Store before: {patient.picture}")
-
-
-# --- the power cycle ---------------------------------------------------------------------------
-
-
-def _power_cycle(
-    guide: Guide, patient: Patient, written: Picture, items: Sequence[Item]
-) -> Outcome:
-    what = names_of(tuple(items))
-    try:
-        if _off_and_on(guide, patient) is None:
-            _put_back_where_it_stayed(guide, patient)
-            return _not_proven(patient, what, "it was not switched off and on")
-        now = _listed_again(guide, patient)
-    except ConsoleError as error:
-        _put_back_where_it_stayed(guide, patient)
-        return _not_proven(patient, what, error.sentence.rstrip("."))
-    moved = now.since(written)
-    if moved.vanished or moved.changed:
-        return Outcome(
-            Verdict.UNFINISHED,
-            f"After the power cycle the store is not as it was written: {moved}.",
-            "Run restore once more on a bench supply. If it happens again, the board goes to RMA "
-            "with both pictures and the modem firmware's version.",
-            (*_pictures(patient), f"Store after: {written}", f"After the power cycle: {now}"),
-            damage=Damage.HALF,
-        )
-    if moved.new:
-        guide.warn(f"Its application wrote something at its start: {names(moved.new)}.")
-    return Outcome(
-        Verdict.REPAIRED,
-        f"Restored: {what}; listed with the right digests before and after a power cycle.",
-        "The other entries are as they were. Both pictures are in the record.",
-        (*_pictures(patient), f"After the power cycle: {now}"),
-        damage=Damage.NOTHING,
-    )
-
-
-def _off_and_on(guide: Guide, patient: Patient) -> Device | None:
-    with guide.expect(*RUNNING, what="the board, switched off and on again") as back:
-        with modem_at(guide, patient.path) as modem:
-            guide.step(FLUSH, modem.set_mode, OFF, found=lambda _: "closed")
-        return guide.step(POWER, _wait, back, found=_arrival)
-
-
-def _wait(back: Reconnect) -> Device | None:
-    return back.wait(
-        limit=BACK_LIMIT, usual=BACK_USUAL, hands=HANDS, safe=POWER.safe, acts=Acts.BRING
-    )
-
-
-def _arrival(came: Device | None) -> str:
-    return "it is back" if came else "it did not go and come back"
-
-
-def _listed_again(guide: Guide, patient: Patient) -> Picture:
-    """What it holds now. Raises GateClosed where it is another modem, or answers no AT."""
-    return guide.step(PROVE, _listed, guide, patient, found=str)
-
-
-def _listed(guide: Guide, patient: Patient) -> Picture:
-    port = find_port(guide, AWAKE_TRIES)
-    with modem_at(guide, port) as modem:
-        identity = modem.identify()
-        guide.unique(identity.unit)
-        picture = modem.picture(identity)
-        keep(guide, picture, "after-power-cycle")
-        put_mode_back(guide, modem, patient.mode)
-        return picture
-
-
-def _put_back_where_it_stayed(guide: Guide, patient: Patient) -> None:
-    """The functional mode, where the board never went away."""
-    with guide.tidying():
-        try:
-            with modem_at(guide, patient.path) as modem:
-                put_mode_back(guide, modem, patient.mode)
-        except DeviceError as error:
-            guide.tell(f"Its functional mode could not be looked at: {error.sentence}")
-
-
-def _not_proven(patient: Patient, what: str, why: str) -> Outcome:
-    return Outcome(
-        Verdict.REPAIRED,
-        f"Restored, power-cycle not proven: {what} is in and listed with the right digests; {why}.",
-        "Switch it off and on, then run check with the same sheet.",
-        _pictures(patient),
-        ("A power cycle, and check with the same sheet after it.",),
         Damage.NOTHING,
     )
 
@@ -281,7 +157,7 @@ RESTORE = Flow(
     title="Put missing credentials back",
     about="Takes the picture of the store, compares it with the job sheet, and writes only what is "
     "missing, one entry at a time; lists and compares after each, and again after a power cycle.",
-    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS, FLUSH, POWER, PROVE),
+    plan=(READ, FIND, IDENTIFY, SUPPLY, PICTURE, *STEPS, *CYCLE),
     perform=restore,
     questions=(SHEET, REWRITES, REPLACE),
     ready=(

@@ -6,10 +6,9 @@ before anything is written. Contents come from files, and no sentence quotes one
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from console.errors import GateClosed
-from console.families.nrf91.store import TAG_LIMIT, Entry, Type, counted, name_of
+from console.families.nrf91.at import Way
+from console.families.nrf91.store import TAG_LIMIT, Entry, Type, counted, digest_of, name_of
 
 MOST = 4000
 """Bytes of content that one command carries: at_host takes 4096 with everything around it."""
@@ -53,15 +53,15 @@ class Item:
     @property
     def digest(self) -> str:
         """What the modem tells of it once it is written."""
-        return digest(self.content.encode())
+        return digest_of(self.content)
 
     def is_in(self, entry: Entry | None) -> bool:
         """Is that entry this credential? One without a digest is taken for it."""
         return entry is not None and (not entry.digest or entry.digest in self.digests)
 
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest().upper()
+    def is_proven_by(self, entry: Entry | None) -> bool:
+        """Is that entry this credential, by its digest? One without may be another."""
+        return entry is not None and entry.digest in self.digests
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,22 @@ class Sheet:
             _require_pair(item, sheet.find(item.tag, Type.CERT))
         return sheet
 
+    def stored_by(self, way: Way) -> Sheet:
+        """The sheet as the store shows it when it is written that way.
+
+        A shell's command "at" makes CR LF of each line end (sdk-nrf, lib/at_shell).
+        """
+        if way is not Way.SHELL:
+            return self
+        return Sheet(tuple(map(_with_line_ends, self.items)))
+
     def find(self, tag: int, kind: Type) -> Item | None:
         return next((item for item in self.items if item.pair == (tag, kind)), None)
+
+
+def _with_line_ends(item: Item) -> Item:
+    other = digest_of(item.content.replace("\n", "\r\n"))
+    return replace(item, digests=item.digests | {other})
 
 
 def _wrong(sentence: str, advice: str) -> GateClosed:
@@ -131,7 +145,7 @@ def _item(number: int, row: Any, folder: Path) -> Item:
     _require_digest(row.get("sha256"), raw, file)
     content = _content(TYPES[kind], raw, file)
     # What was once written with its last line end, or its comments, is the same credential.
-    written = {digest(each) for each in (raw, raw.rstrip(), content.encode())}
+    written = {digest_of(each) for each in (raw, raw.rstrip(), content.encode())}
     return Item(tag, TYPES[kind], file, content, frozenset(written))
 
 
@@ -148,7 +162,7 @@ def _read(place: Path, what: str) -> bytes:
 def _require_digest(wanted: object, raw: bytes, file: str) -> None:
     if wanted is None:
         return
-    known = {digest(raw), digest(raw.rstrip())}
+    known = {digest_of(raw), digest_of(raw.rstrip())}
     if not isinstance(wanted, str) or wanted.strip().upper() not in known:
         raise _wrong(
             f"{file} has another SHA-256 than the sheet says.",

@@ -19,10 +19,20 @@ FIFO = 6
 """Bytes that the UART keeps while nobody reads it."""
 BACKSPACES = b"\x08\x7f"
 QUOTE = 0x22
+PROMPT = b"\x1b[1;32muart:~$ \x1b[m"
 
 
 def line(text: str) -> bytes:
     return text.encode("latin-1") + b"\r\n"
+
+
+def _unquoted(argument: str) -> str:
+    """The shell's first argument; in credentials two characters are a line end (UNESCAPE_LF)."""
+    if argument[:1] == "'":
+        argument = argument[1:].partition("'")[0]
+    if argument.startswith("AT%CMNG"):
+        argument = argument.replace("\\n", "\r\n")
+    return argument
 
 
 class AtHost:
@@ -97,6 +107,9 @@ class AtHost:
             self._one(byte)
 
     def _one(self, byte: int) -> None:
+        if self.application.shell:
+            self._typed(byte)
+            return
         if self.application.echoes:
             self._said += bytes((byte,))
         if byte in BACKSPACES:
@@ -108,6 +121,26 @@ class AtHost:
         elif len(self._buffer) < self.application.buffer - 1:
             self._buffer.append(byte)
             self._inside ^= byte == QUOTE
+
+    def _typed(self, byte: int) -> None:
+        """A Zephyr shell's line: CR or LF ends it, quotes or not; each byte comes back."""
+        if byte not in b"\r\n":
+            if byte and len(self._buffer) < self.application.buffer - 1:
+                self._buffer.append(byte)
+                self._said += bytes((byte,))
+            return
+        typed = self._buffer.decode("latin-1").strip()
+        self._buffer.clear()
+        word, _, rest = typed.partition(" ")
+        if not typed:
+            return
+        self._said += b"\r\n"
+        if word != "at":
+            self._said += word.encode("latin-1") + b": command not found\r\n" + PROMPT
+            return
+        self._commands += 1
+        self._working = _unquoted(rest.strip())
+        self._left = self.modem.seconds(self._working)
 
     def _ends(self, byte: int) -> bool:
         match self.application.ending:
@@ -160,13 +193,20 @@ class AtHost:
             self._said += b"".join(map(line, self.application.ready))
             return
         text, self._working = self._working, ""
-        lines = self.modem.answer(text)
+        lines = self._own_answer(text) or self.modem.answer(text)
         self._answers += 1
         mute = self._faults.mute_after and self._commands > self._faults.mute_after
         if not mute and self._answers != self._faults.loses_answer:
             self._say(lines)
         waiting, self._fifo = self._fifo, b""
         self._take(waiting)
+
+    def _own_answer(self, text: str) -> list[str]:
+        """A serial modem's own command; none goes to the modem then."""
+        own = self.application.own_store
+        if own is None or text.strip().upper() != "AT#XCMNG=1":
+            return []
+        return [*(f"#XCMNG: {tag},{kind}" for tag, kind in own), "OK"]
 
     def _say(self, lines: list[str]) -> None:
         """With what comes of itself in the middle: before the last line."""
@@ -175,6 +215,8 @@ class AtHost:
         self._turn += 1
         told = [*lines[:-1], *([interjected] if interjected else []), lines[-1]]
         self._said += b"".join(map(line, told))
+        if self.application.shell:
+            self._said += PROMPT
 
     def freeze(self) -> dict[str, Any]:
         return {

@@ -147,9 +147,10 @@ class Application:
     """What runs on the nRF91's own core, and what it lets through.
 
     `at_port` is the port that talks AT (0, 1), or None: it passes none. `echoes` sends each
-    byte back, as a shell does. `starts_in` is the functional mode it puts the modem in.
-    `rewrites` are the tags whose root CA it deletes and writes again at each start.
-    `between` are lines that come of themselves, one in the middle of each answer, in turn.
+    byte back; `shell` is a Zephyr shell, whose command "at" passes AT on. `own_store` is what
+    a serial modem with native TLS keeps itself (#XCMNG). `starts_in` is the functional mode it
+    puts the modem in. `rewrites` are the tags whose root CA it deletes and writes again at each
+    start. `between` are lines that come of themselves, one in the middle of each answer.
     """
 
     name: str
@@ -157,6 +158,8 @@ class Application:
     ending: Ending = Ending.CR
     buffer: int = 4 * K
     echoes: bool = False
+    shell: bool = False
+    own_store: tuple[tuple[int, int], ...] | None = None
     starts_in: int = 1
     warns_at: int = 0
     rewrites: tuple[int, ...] = ()

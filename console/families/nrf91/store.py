@@ -6,6 +6,7 @@ Source: Nordic, nRF91 AT Commands, %CMNG; the digest is SHA-256 over the stored 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -69,6 +70,12 @@ class Entry:
         return self.tag <= TAG_LIMIT and self.type <= Type.IDENTITY
 
 
+def digest_of(content: str | bytes) -> str:
+    """What the modem lists of a content: SHA-256 over the stored bytes, upper-case hex."""
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest().upper()
+
+
 def counted(number: int) -> str:
     return "1 credential" if number == 1 else f"{number} credentials"
 
@@ -120,6 +127,23 @@ class Picture:
         tags = len({entry.tag for entry in self.entries})
         under = f"under {tags} tags" if tags != 1 else "under one tag"
         return f"{counted(len(self.entries))} {under}" if self.entries else "empty"
+
+    @property
+    def users_tags(self) -> str:
+        """The tags under which a person may have written something: "1, 2, 16842753"."""
+        tags = dict.fromkeys(entry.tag for entry in self.entries if entry.is_users)
+        return ", ".join(map(str, tags))
+
+    @property
+    def by_tag(self) -> tuple[str, ...]:
+        """What lies under the users' tags, a line for each: "tag 3: root CA, private key"."""
+        words: dict[int, list[str]] = {}
+        for entry in self.entries:
+            if entry.tag > TAG_LIMIT:
+                continue
+            told = WORDS.get(entry.type, f"type {entry.type}")
+            words.setdefault(entry.tag, []).append(told if entry.digest else f"{told} (no digest)")
+        return tuple(f"tag {tag}: {', '.join(there)}" for tag, there in words.items())
 
     def find(self, tag: int, kind: int) -> Entry | None:
         return next((entry for entry in self.entries if entry.pair == (tag, kind)), None)

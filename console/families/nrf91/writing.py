@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from console.errors import ConsoleError, DeviceError, RecordError, Refused, Silent
 from console.events import Damage, Verdict
 from console.families.nrf91 import at
-from console.families.nrf91.approach import NOTHING, Patient, inactive, keep
+from console.families.nrf91.approach import NOTHING, Patient, keep, put_mode_back
 from console.families.nrf91.modem import FLIGHT, INACTIVE, Modem
 from console.families.nrf91.sheet import Item
 from console.families.nrf91.store import Entry, Picture, names
 from console.flow import Outcome, Step
 from console.guide import Guide
 
+T = TypeVar("T")
+
+EXISTS = ("CME 519", "CME 520")
+"""Firmware that does not replace an entry says so; others replace it at once."""
 _BUSY = "The entry that is being changed may be missing until it is listed. Do not switch it off."
 
 REST = Step("rest", "Switch its radio off and list again", usual="under 10 s")
@@ -64,22 +69,21 @@ def removal(entry: Entry) -> Touch:
 
 
 def _delete(entry: Entry, modem: Modem) -> None:
-    modem.delete(*entry.pair)
+    offline(modem, partial(modem.delete, *entry.pair))
 
 
 def _write(item: Item, replaces: bool, modem: Modem) -> None:
-    there = modem.find(*item.pair) if not replaces else None
-    if replaces or (there is not None and not item.is_in(there)):
-        modem.delete(*item.pair)
-    elif there is not None:
+    there = modem.find(*item.pair)
+    if item.is_proven_by(there):
         return  # an attempt before this one has put it in
     try:
-        _write_inactive(item, modem)
+        _put(item, replaces or there is not None, modem)
     except (Refused, Silent) as error:
         # An error after success is no failure: the list decides.
-        if item.is_in(modem.find(*item.pair)):
+        now = modem.find(*item.pair)
+        if item.is_proven_by(now) or (there is None and item.is_in(now)):
             return
-        if not replaces:
+        if there is None or now is not None:
             raise
         code = error.code if isinstance(error, Refused) else "silent"
         raise Refused(
@@ -89,15 +93,30 @@ def _write(item: Item, replaces: bool, modem: Modem) -> None:
         ) from error
 
 
-def _write_inactive(item: Item, modem: Modem) -> None:
+def _put(item: Item, replaces: bool, modem: Modem) -> None:
+    write = partial(modem.write, *item.pair, item.content)
     try:
-        modem.write(*item.pair, item.content)
+        offline(modem, write)
+    except Refused as error:
+        if not replaces or error.code not in EXISTS:
+            raise
+    else:
+        if not replaces or item.is_in(modem.find(*item.pair)):
+            return
+    # What is there is deleted only now: content that is refused as invalid has cost nothing.
+    offline(modem, partial(modem.delete, *item.pair))
+    offline(modem, write)
+
+
+def offline(modem: Modem, act: Callable[[], T]) -> T:
+    """act(), once more with the radio off where its application has switched it on meanwhile."""
+    try:
+        return act()
     except Refused as error:
         if error.code != "CME 518":
             raise
-        # Its application has switched the radio on meanwhile.
         modem.set_mode(FLIGHT)
-        modem.write(*item.pair, item.content)
+        return act()
 
 
 # --- the stretch -----------------------------------------------------------------------------
@@ -124,11 +143,20 @@ def change(guide: Guide, modem: Modem, patient: Patient, touches: Sequence[Touch
 
 
 def change_inactive(
-    guide: Guide, modem: Modem, patient: Patient, touches: Sequence[Touch]
+    guide: Guide, modem: Modem, patient: Patient, touches: Sequence[Touch], stays_off: bool = True
 ) -> Written:
-    """change() with the radio off, and the functional mode as it was afterwards."""
-    with inactive(guide, modem, patient.mode):
-        return change(guide, modem, patient, touches)
+    """change() with the radio off.
+
+    The functional mode is put back, unless all is well and the modem is switched off next.
+    """
+    well = False
+    try:
+        written = change(guide, modem, patient, touches)
+        well = written.error is None and written.picture is not None
+        return written
+    finally:
+        if not (well and stays_off):
+            put_mode_back(guide, modem, patient.mode)
 
 
 def _require_same(modem: Modem, patient: Patient) -> str:
@@ -184,9 +212,8 @@ def _compared(modem: Modem, patient: Patient, before: Picture, touch: Touch) -> 
 def _seen(touch: Touch, now: Picture) -> str:
     entry = now.find(*touch.pair)
     if touch.shows(entry):
-        shown = f"digest {entry.digest[:16]}..." if entry else "gone"
-        return f"{touch.name}: {shown}; the others are as they were"
-    return f"{touch.name}: NOT as it was sent"
+        return f"{'as sent' if entry else 'gone'}; the others unchanged"
+    return "NOT as it was sent"
 
 
 def _afterwards(guide: Guide, modem: Modem, patient: Patient) -> Picture | None:

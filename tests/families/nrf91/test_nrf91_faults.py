@@ -56,7 +56,7 @@ def pictures(shop, view) -> dict[str, set]:
     return found
 
 
-@pytest.mark.parametrize("code", [515, 518, 519, 527, 528])
+@pytest.mark.parametrize("code", [513, 514, 515, 518, 519, 520, 527, 528])
 def test_a_refused_write_is_a_sentence_with_both_pictures_and_nothing_written(tmp_path, code):
     """The list proves that nothing was written, and the damage class says so."""
     with bench(tmp_path, unit(faults=Faults(refuses_with=code)), **answers(tmp_path)) as shop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -18,6 +19,7 @@ from console.families.nrf91.simulator_rows import (
     SILENT,
     TRACKER,
     Faults,
+    Keeps,
     Supply,
 )
 from console.history import view_of
@@ -25,6 +27,8 @@ from tests.families.nrf91.modem_bench import CONTENTS, LOST, RESTORE, bench, dig
 from tests.families.nrf91.test_nrf91_faults import IMEI, PSK, answers, held, pictures, unit
 
 NRF91 = next(family for family in found() if family.name == "nrf91")
+ECHOES = replace(TRACKER, name="echoes", echoes=True)
+SHELL = replace(TRACKER, name="shell", shell=True)
 OTHERS = "The other entries are as they were."
 
 
@@ -244,6 +248,50 @@ def test_a_reset_without_the_typed_imei_deletes_nothing(tmp_path):
         assert set(held(shop)) == set(CONTENTS)
 
 
+# --- proven ------------------------------------------------------------------------------------
+
+
+def new_pair(root) -> tuple[dict[tuple[int, int], str], str]:
+    key, certificate = sorted(client("new client", "new root"), key=lambda text: "CERT" in text)
+    new = {(3, 1): certificate, (3, 2): key}
+    return new, sheet(root / "new", *new, contents=new)
+
+
+def changes(root) -> dict[str, tuple[str, dict[str, str]]]:
+    """Every flow that changes the store, with its answers."""
+    return {
+        "key": ("nrf91.rekey", {"sheet": "", "tags": "3", "confirm_replace": "yes"}),
+        "pair": ("nrf91.rekey", {"sheet": new_pair(root)[1], "confirm_replace": "yes"}),
+        "reset": ("nrf91.reset", {"tags": "3"}),
+    }
+
+
+@pytest.mark.parametrize("change", ["key", "pair", "reset"])
+@pytest.mark.parametrize(
+    ("keeps", "hands", "verdict", "words"),
+    [
+        (Keeps.AT_ONCE, True, "repaired", "before and after a power cycle"),
+        (Keeps.FLUSHED, True, "repaired", "before and after a power cycle"),
+        (Keeps.NEVER, True, "unfinished", "After the power cycle the store is not as it was"),
+        (Keeps.AT_ONCE, False, "repaired", "power-cycle not proven"),
+    ],
+)
+def test_every_change_is_proven_across_a_power_cycle_or_says_that_it_is_not(
+    tmp_path, change, keeps, hands, verdict, words
+):
+    """A worn store shows only then; what was deleted may come back."""
+    flow, given = changes(tmp_path)[change]
+    scenario = unit(application=TRACKER, contents=CONTENTS, faults=Faults(keeps=keeps))
+    with bench(tmp_path / "state", scenario, hands=hands, **given) as shop:
+        typed = {"confirm_reset": IMEI} if change == "reset" else {}
+        how = {} if hands else {"attended": False, "answers": given | typed}
+        view = shop.run(flow, **how)
+
+        assert (view.verdict, words in view.ended.sentence) == (verdict, True), view.ended
+        assert ("after-power-cycle" in pictures(shop, view)) == hands
+        assert shop.bus.simulator("1-1").modem.mode == 1
+
+
 # --- flash -----------------------------------------------------------------------------------
 
 
@@ -306,12 +354,14 @@ def test_all_bytes_sent_is_not_done(tmp_path, faults):
         ("app.bin", lambda data: data[:3000], "trailer is not there"),
         ("app.bin", lambda data: data[:900] + b"x" + data[901:], "another digest"),
         ("app.hex", lambda data: data, "not valid Intel HEX"),
+        ("gone.bin", None, "is not there"),
     ],
 )
 def test_an_image_that_cannot_be_meant_is_refused_first(tmp_path, name, change, words):
     """Modem firmware is told where it must go."""
     path = tmp_path / name
-    path.write_bytes(change(build("tracker", (2, 0, 0), 6000)))
+    if change is not None:
+        path.write_bytes(change(build("tracker", (2, 0, 0), 6000)))
     with bench(tmp_path, unit(), image=str(path)) as shop:
         ended = shop.run("nrf91.flash").ended
         assert (ended.verdict, words in ended.sentence, shop.bus.calls) == ("refused", True, 0)
@@ -328,19 +378,23 @@ def spellings(secret: str) -> tuple[bytes, ...]:
     return raw, base64.b64encode(raw)[4:-4], raw.hex().encode(), raw.hex().upper().encode()
 
 
-@pytest.mark.parametrize("fault", [{}, {"refuses_with": 527}, {"mute_after": 14}])
-def test_no_key_and_no_psk_is_in_any_file_whatever_becomes_of_the_run(tmp_path, capfd, fault):
+@pytest.mark.parametrize("application", [TRACKER, ECHOES, SHELL], ids=lambda it: it.name)
+@pytest.mark.parametrize("fault", [{}, {"refuses_with": 527}, {"mute_after": 14}], ids=str)
+def test_no_key_and_no_psk_is_in_any_file_whatever_becomes_of_the_run(
+    tmp_path, capfd, fault, application
+):
     """The canary, the AT line that carries it included: journal, trace, artefacts, our output."""
     secrets = {(3, 2): CONTENTS[3, 2], (9, 3): hashlib.sha256(b"canary").hexdigest()}
     left = {p: t for p, t in CONTENTS.items() if p != (3, 2)}
     given = answers(tmp_path / "given", *secrets, contents=CONTENTS | secrets)
-    scenario = unit(application=TRACKER, contents=left, faults=Faults(**fault))
+    scenario = unit(application=application, contents=left, faults=Faults(**fault))
     told = []
     with bench(tmp_path / "state", scenario, **given) as shop:
         shop.bench.listen(lambda message: told.append(repr(message)))
         view = shop.run(RESTORE)
         assert (view.verdict == "repaired") == (not fault), view.ended
-        assert any(b"AT%CMNG=0" in data for data in shop.bus.sent) or "mute_after" in fault
+        written = any(b"AT%CMNG=0" in data for data in shop.bus.sent)
+        assert written or "mute_after" in fault
         whole = repr(view) + repr(view_of(shop.state, view.run))
     middle = [CONTENTS[3, 2].splitlines()[1][:40], secrets[9, 3]]
     words = [spelled for secret in middle for spelled in spellings(secret)]

@@ -12,6 +12,7 @@ import threading
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from cryptography import x509
 from console.families.nrf91.simulator import Mode
 from console.families.nrf91.simulator_image import build
 from console.families.nrf91.simulator_rows import (
+    AT_CLIENT,
     FIRMWARES,
     FULL,
     MFW_1_2_3,
@@ -83,6 +85,18 @@ def test_nordics_tool_lists_what_is_there(firmware):
 def test_nordics_tool_finds_the_line_and_the_imei():
     """It tries the shell's way first and hears ERROR."""
     assert f"IMEI: {IMEI}" in credstore(Wire(), "imei")
+
+
+def test_nordics_tool_finds_a_shell_and_goes_through_it(tmp_path):
+    """One line goes in as it is; of a PEM the shell makes CR LF."""
+    path = tmp_path / "ca.pem"
+    path.write_text(CA + "\n")
+    wire = Wire(application=replace(AT_CLIENT, shell=True), contents=CASE_5)
+    assert f"IMEI: {IMEI}" in credstore(wire, "imei")
+    credstore(wire, "write", "16842754", "ROOT_CA_CERT", str(path))
+    stored = {entry.pair: entry.digest for entry in wire.store.entries}
+    assert stored[16842754, 0] == digest(CA.replace("\n", "\r\n"))
+    assert digest(CASE_5[3, 1]) in credstore(wire, "list")
 
 
 @pytest.mark.parametrize("firmware", FIRMWARES, ids=lambda row: row.name)
