@@ -20,11 +20,13 @@ from bus_checks import BUS_CHECKS
 from core_checks import CORE_CHECKS
 from hsm_checks import HSM_CHECKS
 from nk3_checks import NK3_CHECKS
+from nrf91_checks import NRF91_CHECKS
 from openpgp_checks import OPENPGP_CHECKS
 from table import Table
 from wire_checks import WIRE_CHECKS
 
-CHECKS = BUS_CHECKS + CORE_CHECKS + WIRE_CHECKS + OPENPGP_CHECKS + NK3_CHECKS + HSM_CHECKS
+FAMILY_CHECKS = OPENPGP_CHECKS + NK3_CHECKS + HSM_CHECKS + NRF91_CHECKS
+CHECKS = BUS_CHECKS + CORE_CHECKS + WIRE_CHECKS + FAMILY_CHECKS
 
 
 def name_of(check) -> str:

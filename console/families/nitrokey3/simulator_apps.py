@@ -10,6 +10,7 @@ import hashlib
 
 from console.families.nitrokey3.simulator_admin import Contents
 from console.families.nitrokey3.simulator_rows import Personality
+from console.hardware.simulated_command import Command, parse
 from console.protocols import tlv
 
 SECRETS_AID = bytes.fromhex("a0000005272101")
@@ -45,9 +46,9 @@ class OwnerApps:
     def select(self, app: str) -> bytes:
         return (self._secrets_told() if app == "secrets" else b"") + OK
 
-    def call(self, app: str, apdu: bytes) -> bytes:
+    def call(self, app: str, command: Command) -> bytes:
         """One command to the application that is selected."""
-        instruction, tag, body = apdu[1], int.from_bytes(apdu[2:4], "big"), apdu[5:]
+        instruction, tag, body = command.ins, command.parameters, command.data
         match app, instruction:
             case "opcard", x if x == GET_DATA:
                 return self._openpgp(tag)
@@ -63,10 +64,11 @@ class OwnerApps:
 
     def by_channel(self, apdu: bytes) -> bytes:
         """The secrets application behind CTAPHID: no SELECT is needed first."""
-        if len(apdu) < 4:
+        command = parse(apdu)
+        if command is None:
             return b"\x67\x00"
-        selects = apdu[1] == SELECT
-        answer = self.select("secrets") if selects else self.call("secrets", apdu)
+        selects = command.ins == SELECT
+        answer = self.select("secrets") if selects else self.call("secrets", command)
         return answer[-2:] + answer[:-2]
 
     def _used(self, app: str) -> bool:
@@ -119,7 +121,7 @@ class OwnerApps:
         return tlv.encode(0x7F49, tlv.encode(0x81, modulus), tlv.encode(0x82, b"\1\0\1")) + OK
 
     def _piv(self, body: bytes) -> bytes:
-        wanted = tlv.find(body[: -1 if len(body) > 5 else None], 0x5C) or b""
+        wanted = tlv.find(body, 0x5C) or b""
         if wanted == PIV_CHUID:
             return tlv.encode(0x53, tlv.encode(0x34, self._made("guid", 16))) + OK
         if wanted in PIV_CERTIFICATES and self._used("piv"):

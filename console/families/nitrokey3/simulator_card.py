@@ -14,6 +14,7 @@ from console.families.nitrokey3.simulator_apps import OwnerApps
 from console.families.nitrokey3.simulator_touch import Asks, Leave, Presence, Reply, Touch
 from console.hardware.simulated import Hang
 from console.hardware.simulated_card import Doing
+from console.hardware.simulated_command import parse
 
 ATR = bytes.fromhex("3b8f01805d4e6974726f6b657900000000006a")
 ADMIN_AID = bytes.fromhex("a00000084700000001")
@@ -92,11 +93,11 @@ class AdminCard:
             self._presence.forget()
         self._asks, self._answer = None, None
 
-    def _call(self, command: bytes) -> Reply | Asks | int | bytes:
-        if len(command) < 4:
+    def _call(self, raw: bytes) -> Reply | Asks | int | bytes:
+        command = parse(raw)
+        if command is None:
             return WRONG_LENGTH
-        instruction, p1 = command[1], command[2]
-        body = _body(command)
+        instruction, body = command.ins, command.data
         if instruction == SELECT:
             self._selected, self._app = body == ADMIN_AID, self._apps.named(body)
             if self._app:
@@ -109,7 +110,7 @@ class AdminCard:
         if self._presence.busy:
             return NOT_SATISFIED
         # the old commands look for their mode in P1, the later ones take the body
-        return self._admin.call(instruction, bytes((p1,)) if instruction < 0x80 else body)
+        return self._admin.call(instruction, bytes((command.p1,)) if instruction < 0x80 else body)
 
     def _say(self, said: Reply | int | bytes) -> None:
         if isinstance(said, int):
@@ -130,13 +131,3 @@ class AdminCard:
     def thaw(self, frozen: Mapping[str, Any]) -> None:
         self._forget()
         self._selected, self._app = bool(frozen["selected"]), str(frozen["app"])
-
-
-def _body(command: bytes) -> bytes:
-    """The data of a command, short or extended (ISO 7816-4, 5.1)."""
-    rest = command[4:]
-    if len(rest) < 2:
-        return b""
-    if rest[0]:
-        return rest[1 : 1 + rest[0]]
-    return rest[3 : 3 + int.from_bytes(rest[1:3], "big")] if len(rest) > 3 else b""

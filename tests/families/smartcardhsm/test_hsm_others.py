@@ -389,9 +389,9 @@ def test_a_card_that_gives_less_than_was_asked_for_is_read_to_the_end(monkeypatc
 
     def less(command):
         start = int.from_bytes(command.data[2:4], "big")
-        if start > len(made.applet.files.content(command.reference)):
+        if start > len(made.applet.files.content(command.parameters)):
             raise Denied(Status.OUTSIDE)
-        return made.applet.files.content(command.reference)[start : start + 200], Status.DONE
+        return made.applet.files.content(command.parameters)[start : start + 200], Status.DONE
 
     monkeypatch.setattr(made.applet, "_read", less)
     assert len(whole) > 400
@@ -464,7 +464,7 @@ def test_a_file_that_the_card_keeps_to_itself_does_not_end_the_check(tmp_path, m
         read = applet._read
 
         def guarded(command):
-            if command.reference == 0xCE01:
+            if command.parameters == 0xCE01:
                 raise Denied(Status.NOT_VERIFIED)
             return read(command)
 
@@ -482,7 +482,7 @@ def test_a_card_without_a_transfer_file_takes_the_blob_in_one_command(tmp_path, 
         update = applet._update
 
         def refusing(command):
-            if command.reference == 0x2F10:
+            if command.parameters == 0x2F10:
                 raise Denied(Status.NO_SUCH_FILE)
             return update(command)
 
@@ -663,7 +663,7 @@ def test_a_device_certificate_that_cannot_be_read_is_said_and_ends_nothing(tmp_p
         read = applet._read
 
         def guarded(command):
-            if command.reference == 0x2F02:
+            if command.parameters == 0x2F02:
                 raise Denied(Status.NOT_VERIFIED)
             return read(command)
 
