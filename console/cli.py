@@ -180,7 +180,7 @@ def _bench_words(words: Words[_Exact], both: _Exact) -> None:
     pull.add_argument("port", metavar="PORT")
     press = _word(words, both, "press", practice.press, "practice: use its buttons")
     press.add_argument("port", metavar="PORT")
-    press.add_argument("buttons", metavar="BUTTONS", nargs="?", default="dfu")
+    press.add_argument("buttons", metavar="BUTTONS", nargs="?", default="")
     _word(words, both, "scenarios", practice.scenarios, "practice: the scenarios there are")
 
 

@@ -37,7 +37,7 @@ class PracticeHands(Page):
             self._by_hand(bus.plug, "Plugged in.")
 
     def action_press(self) -> None:
-        self._by_hand(press_into_dfu, "Its buttons were used, as its family has them.")
+        self._by_hand(press, "Its buttons were used, as its family has them.")
 
     def _by_hand(self, act: Callable[[Path, MachineClock, str], None], done: str) -> None:
         if not self.shot.practice:
@@ -47,8 +47,8 @@ class PracticeHands(Page):
         self.send(lambda: act(root, MachineClock(), port), lambda _: self.say(done))
 
 
-def press_into_dfu(root: Path, clock: MachineClock, port: str) -> None:
-    """What hands do to bring a Core that does not show up into its bootloader."""
+def press(root: Path, clock: MachineClock, port: str) -> None:
+    """What a hand would do first with the device that is there."""
     from console.practice import bus
 
-    bus.press(root, clock, "dfu", port)
+    bus.press(root, clock, "", port)

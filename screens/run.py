@@ -126,6 +126,9 @@ class RunPage(PracticeHands, Page):
         sent, said = answer_to(question, words)
         if said:
             self.say(said)
+        if question.kind in ("confirm", "typed", "secret"):
+            # What was wrong in it is not mended but typed anew, and a secret stays nowhere.
+            self.answer.again()
         if sent is not None:
             self._send_answer(question, sent)
 

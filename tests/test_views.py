@@ -219,6 +219,8 @@ def test_the_step_that_goes_on_carries_the_question():
 
     assert ["x", "?", " "] == [known.mark for known in within.plan]
     assert ["x", "?", " "] == [known.mark for known in between.plan]
+    failed = run(step("look"), StepFailed("look", "It did not.", ""), ASKED)
+    assert ["?", " ", " "] == [known.mark for known in failed.plan]
     assert [" ", " ", " "] == [known.mark for known in before.plan]
     assert "~" == within.steps[1].mark
 

@@ -86,7 +86,10 @@ class SimulatedUsb(Protocol):
         """
 
     def press(self, buttons: str) -> None:
-        """A person used its buttons; words it has no button for raise ValueError."""
+        """A person used its buttons; words it has no button for raise ValueError.
+
+        "" is what a hand would do with it first: its touch, its way into a bootloader.
+        """
 
     def freeze(self) -> dict[str, Any]:
         """All that it is, as JSON values: another process may go on with it."""

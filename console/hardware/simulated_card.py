@@ -50,7 +50,7 @@ class SimulatedCard(Protocol):
         """It had no power, or its reset line was pulled: nothing is selected, unlocked, begun."""
 
     def press(self, buttons: str) -> None:
-        """A person touched it; words it has no button for raise ValueError."""
+        """A person touched it ("" or "touch"); words it has no button for raise ValueError."""
 
     def freeze(self) -> dict[str, Any]:
         """All that it is, as JSON values: another process may go on with it."""

@@ -430,7 +430,7 @@ class CcidReader(Composite):
     Presses: "insert", "remove", and whatever its card knows (a touch).
     """
 
-    gentle = ("insert", "remove", "touch")
+    gentle = ("insert", "remove", "touch", "")
 
     def __init__(
         self,

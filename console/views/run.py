@@ -197,7 +197,9 @@ class RunView:
         """The steps as shown: "?" on the one that a question holds up, "-" on those not done."""
         last = max((at for at, step in enumerate(self.steps) if step.mark != " "), default=-1)
         going = self.current
-        held = going.id if going is not None and going.mark == "~" else self._id_after(last)
+        # A step that failed last is asked about: is it done again?
+        holds = going is not None and (going.mark == "~" or going == self.steps[last])
+        held = going.id if going is not None and holds else self._id_after(last)
         asking = held if self.question is not None and last >= 0 else ""
         return tuple(
             replace(step, mark="?") if step.id == asking else self._told(step, passed=at < last)

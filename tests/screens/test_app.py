@@ -245,6 +245,19 @@ async def test_neither_enter_nor_a_wrong_word_nor_escape_consents(tmp_path):
         assert feed.snapshot().runs["1"].question.id == "confirm_erase"
 
 
+async def test_a_wrong_word_is_typed_anew_and_not_added_to(tmp_path):
+    """The field is empty again, and the right word is taken."""
+    async with shown(tmp_path) as (pilot, feed, _):
+        await to_consent(pilot)
+        await types(pilot, "y")
+        await sees(pilot, "That is not what has to be typed")
+        assert pilot.app.screen.answer.field.value == ""
+        await types(pilot, "yes")
+        await until(pilot, lambda: len(feed.answers()) == 3)
+
+        assert feed.answers() == ["", "2243", "yes"]
+
+
 async def test_keys_sent_before_the_question_was_drawn_are_dropped(tmp_path):
     """Text that was typed ahead is nobody's consent."""
     async with shown(tmp_path) as (pilot, _feed, _):

@@ -248,14 +248,14 @@ class NitrokeyThree:
     @property
     def gentle(self) -> tuple[str, ...]:
         """A touch ends no work; to be attached anew does."""
-        return ("touch", "dfu") if self._is_for_touch else ("touch",)
+        return ("touch", "") if self._is_for_touch else ("touch",)
 
     def press(self, buttons: str) -> None:
         """ "touch": its button. "attach": the machine outside gives this guest the bootloader.
 
-        "dfu", which a practice screen sends for any device, is the one of them that is asked for.
+        "" is the one of them that is asked for.
         """
-        if buttons == "dfu":
+        if not buttons:
             buttons = "touch" if self._is_for_touch else "attach"
         if buttons not in ("touch", "attach"):
             raise ValueError(f'A Nitrokey has no "{buttons}"; there is: {WORDS}.')

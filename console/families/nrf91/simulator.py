@@ -239,11 +239,11 @@ class Thingy(Composite):
     def press(self, buttons: str) -> None:
         """ "reset": off and on. "bootloader", "bridge": the same with SW3, with SW4 held.
 
-        "bench", "battery": what it gets its supply from; ends nothing that is under way.
+        "" is "reset". "bench", "battery": what supplies it; ends nothing that is under way.
         """
         if buttons in SUPPLIES:
             self.modem.supply = getattr(self.supply, buttons)
-        elif buttons in PRESSES:
+        elif (buttons := buttons or "reset") in PRESSES:
             self._host.stop()
             self._switched = True
             self._next = PRESSES[buttons]

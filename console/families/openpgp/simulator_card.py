@@ -125,7 +125,7 @@ class OpenPgpCard:
 
     def press(self, buttons: str) -> None:
         """ "touch": a finger on it."""
-        if buttons != "touch" or not self.row.button:
+        if buttons not in ("touch", "") or not self.row.button:
             known = "touch" if self.row.button else "none"
             raise ValueError(f'This card has no "{buttons}"; it has: {known}.')
         if self._pending is not None:

@@ -138,7 +138,7 @@ class ParticleBoard(OnlyControl):
         if not self._powered:
             raise ValueError("It has no power: plug it in first.")
         match buttons:
-            case "dfu":
+            case "dfu" | "":
                 self._reset_into(Mode.DFU, BUTTON_SECONDS)
             case "reset":
                 self._reset_into(Mode.APPLICATION, BOOT_SECONDS)

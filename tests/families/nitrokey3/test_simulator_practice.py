@@ -58,7 +58,7 @@ def test_a_key_is_shown_with_its_reader_and_its_fido_node():
     assert [node.kind for node in mini.nodes] == ["usb", "tty"]
 
 
-@pytest.mark.parametrize("word", ["touch", "dfu"])
+@pytest.mark.parametrize("word", ["touch", ""])
 def test_a_touch_ends_nothing_and_the_key_comes_back_as_its_bootloader(word):
     """Another visit on the same port, at high speed; its chip's number is the firmware's UUID."""
     bench = Bench("nk3-healthy")
