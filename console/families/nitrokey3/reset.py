@@ -97,7 +97,7 @@ ERASE = Step(
     "Have it erase itself",
     usual="under 15 s",
     undoable=False,
-    damage=Damage.HALF,
+    damage=Damage.CARD,
     safe="Nothing is erased until you touch it; then leave it plugged in.",
 )
 READ_BACK = Step("read", "Ask it what is left", usual="under 1 s")
