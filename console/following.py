@@ -175,6 +175,8 @@ def read_answer(
     }.get(question.kind, "Enter alone: not checked" if question.optional else "")
     while True:
         answer = read(f"   {question.id}{f' ({hint})' if hint else ''} > ").strip()
+        if question.must_type and answer.casefold() == question.must_type.casefold():
+            return question.must_type  # an id, in whatever capitals
         if _is_answer(question, answer):
             return answer
 

@@ -150,6 +150,8 @@ def answer_to(question: QuestionView, typed: str) -> tuple[str | None, str]:
 
 def _consent(question: QuestionView, words: str) -> tuple[str | None, str]:
     wanted = question.must_type or "yes"
+    if question.must_type and words.casefold() == wanted.casefold():
+        return wanted, ""  # an id, in whatever capitals
     if words == wanted or (question.kind == "confirm" and words == "no"):
         return words, ""
     if not words:
