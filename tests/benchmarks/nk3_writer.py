@@ -99,6 +99,7 @@ def nrf52(port: str, data: bytes) -> float:
         loader.accept_init()
         loader.resume(image.sent)
         loader.send_image(image.sent, Watched())
+        loader.finish(image.sent, Watched())
     return time.monotonic() - began
 
 

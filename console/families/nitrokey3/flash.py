@@ -292,6 +292,7 @@ def _objects(guide: Guide, image: Image, line: SerialLine) -> None:
     watch = _Watched(guide, Rate(USUAL_RATE[image.chip]))
     guide.step(HEAD, _offer, loader, image, found=_offered)
     guide.step(WRITE, _send, guide, loader, image, watch, found=lambda _: _all(image))
+    guide.step(ANSWER, loader.finish, image.sent, watch, found=_finished)
 
 
 def _offer(loader: SecureDfu, image: Image) -> bool:
@@ -310,8 +311,11 @@ def _send(guide: Guide, loader: SecureDfu, image: Image, watch: _Watched) -> Non
     if held.held:
         share = 100 * held.held // held.total
         guide.tell(f"It holds {share} % of this image already; I go on from there.")
-    said = loader.send_image(image.sent, watch)
-    guide.tell("It says that all of it is good." if said else "It left with the last piece.")
+    loader.send_image(image.sent, watch)
+
+
+def _finished(said: bool) -> str:
+    return "it says that all of it is good" if said else "it left with the last piece"
 
 
 def _awaited(guide: Guide, back: Reconnect, image: Image, before: Found) -> Device | None:

@@ -249,34 +249,40 @@ class SecureDfu:
         held = self.select(Kind.DATA)
         return Resumed(held.offset if held.begins(image) else 0, len(image))
 
-    def send_image(self, image: bytes, watch: Watch) -> bool:
-        """Send what it lacks, object by object; did it say that the whole is good?
+    def send_image(self, image: bytes, watch: Watch) -> None:
+        """Send what it lacks, object by object; the last one is there and not executed.
+
+        Raises Refused, Silent, Unplugged, Garbled.
+        """
+        held = self.select(Kind.DATA)
+        self._kept = bool(held.offset)
+        self._send_rest(image, held, watch)
+
+    def finish(self, image: bytes, watch: Watch) -> bool:
+        """Have it check the whole; did it say that it is good?
 
         False: its port ended with the last object, as it does when it starts the firmware. A copy
         that was put together from two transfers and is spoilt is sent once more as a whole.
         Raises Refused, Silent, Unplugged, Garbled.
         """
-        held = self.select(Kind.DATA)
-        self._kept = bool(held.offset)
         try:
-            return self._send_rest(image, held, watch)
+            return self._last_execute()
         except Refused as error:
             if not self._kept or error.code != SPOILT:
                 raise
         self._init_anew()
-        return self._send_rest(image, self.select(Kind.DATA), watch)
+        self._send_rest(image, self.select(Kind.DATA), watch)
+        return self._last_execute()
 
-    def _send_rest(self, image: bytes, held: Held, watch: Watch) -> bool:
+    def _send_rest(self, image: bytes, held: Held, watch: Watch) -> None:
         at = self._finish_begun(image, held)
         while at < len(image):
             end = min(at + held.largest, len(image))
             self._send_object(image, at, end)
-            if end == len(image):
-                return self._last_execute()
-            self._ask(Op.EXECUTE, patience=EXECUTE)
+            if end < len(image):
+                self._ask(Op.EXECUTE, patience=EXECUTE)
             at = end
             watch(at, len(image))
-        return self._last_execute()
 
     def _finish_begun(self, image: bytes, held: Held) -> int:
         """The first byte that no executed object holds; an object that was begun is finished."""

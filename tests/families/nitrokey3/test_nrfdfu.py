@@ -142,7 +142,8 @@ def send(device: Bootloader) -> bool:
     client = device.client()
     client.offer_init(INIT)
     client.accept_init()
-    said = client.send_image(IMAGE, lambda done, total: None)
+    client.send_image(IMAGE, lambda done, total: None)
+    said = client.finish(IMAGE, lambda done, total: None)
     assert device.held == IMAGE
     assert device.executed == len(IMAGE)
     return said
