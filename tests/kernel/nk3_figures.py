@@ -30,6 +30,8 @@ from tests.families.nitrokey3 import made
 PORT = "1-1"
 LIMIT = 200.0
 TIMES = 5
+LINGERS = 1.5
+"""As in the checks: the last answer is read before the tty is gone."""
 SDK = Path(__file__).with_name("nk3_sdk.py")
 IMAGE = random.Random(52).randbytes(64 * 1024)
 SHORT = 16 * 1024
@@ -53,6 +55,7 @@ def written(
     key = NitrokeyThree(power.pause, build, time.monotonic)
     busid = f"7-{len(server.exports) + 1}"
     export = server.export(busid, key, power=power)
+    export.lingers = LINGERS
     socket_board.plug(server, busid, 0)
     socket_board.wait_for(there, "the key")
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
