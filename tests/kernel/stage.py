@@ -26,7 +26,7 @@ import guest
 CHECKOUT = Path(__file__).resolve().parents[2]
 STDLIB = Path(sysconfig.get_path("stdlib"))
 ENVIRONMENT = Path(sys.prefix)
-LIMIT = 1200.0
+LIMIT = 1800.0
 UNUSED = shutil.ignore_patterns(
     *("site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "config-*")
 )
