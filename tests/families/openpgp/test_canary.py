@@ -7,9 +7,6 @@ stands, in hex, in base64, and as the card got it; in files, arguments and envir
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from console.families.openpgp.simulator import RESET_CODE
 from tests.processes import Place, place
+from tests.watched import Watched
 
 SCENARIO = "case-4"
-SILICON = ("practice.json", ".practice.json.part")
-"""What simulated devices are kept in: a PIN of the card's is in the card."""
 SECRETS = {
     "pin": "kanari-neu-4711",
     "admin_pin": "kanari-admin-4712",
@@ -36,77 +32,26 @@ SECRETS = {
 DEFAULT = {"admin_pin": "12345678"}
 
 
-class Desk:
-    """Runs of the command line, each watched while it goes on."""
+class Desk(Watched):
+    """Runs of this family's flows, and a backup that is brought along."""
 
     def __init__(self, place: Place, folder: Path) -> None:
-        self.place = place
-        self.state = place.directory
         self.backup = folder / "brought.pem"
         key = ec.generate_private_key(ec.SECP256R1())
-        self.number = key.private_numbers().private_value.to_bytes(32, "big")
+        number = key.private_numbers().private_value
         sealed = BestAvailableEncryption(SECRETS["passphrase"].encode())
         self.backup.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealed))
-        self.seen: set[str] = set()
-        self.said = ""
-
-    def spelled(self) -> list[bytes]:
-        """What must be nowhere."""
-        bare = [*(word.encode() for word in SECRETS.values()), self.number]
-        number = str(int.from_bytes(self.number, "big")).encode()
-        encoded = [base64.b64encode(word).rstrip(b"=") for word in bare]
-        return [*bare, *(word.hex().encode() for word in bare), *encoded, number]
+        super().__init__(place, *spelled(number))
 
     def run(self, flow: str, plain: dict[str, str], secret: dict[str, str]) -> int:
-        """The exit code; every secret comes through a descriptor of its own."""
-        lines, open_here = ["[answers]"], []
-        for name, value in plain.items():
-            lines.append(f'{name} = "{value}"')
-        for name, value in secret.items():
-            read, write = os.pipe()
-            os.write(write, value.encode())
-            os.close(write)
-            open_here.append(read)
-            lines.append(f"{name} = {{ fd = {read} }}")
-        answers = self.state.parent / "answers.toml"
-        answers.write_text("\n".join(lines))
-        code = self._watched(open_here, flow, str(answers))
-        for descriptor in open_here:
-            os.close(descriptor)
-        return code
-
-    def _watched(self, open_here: list[int], flow: str, answers: str) -> int:
-        process = self.place.begin(
-            *("run", f"openpgp.{flow}", "1-1", "--yes", "--answers", answers),
-            pass_fds=open_here,
-            stderr=subprocess.STDOUT,
-        )
-        while True:
-            try:
-                said, _ = process.communicate(timeout=0.05)
-            except subprocess.TimeoutExpired:
-                self.look()
-                continue
-            self.said += said
-            self.look()
-            return process.returncode
-
-    def look(self) -> None:
-        """Every process of this desk: what it was started with."""
-        for where, data in processes():
-            if str(self.state).encode() in data:
-                self.seen.add(where.parts[2])
-            assert not any(word in data for word in self.spelled()), where
+        return self.perform(f"openpgp.{flow}", "1-1", plain, secret)
 
 
-def processes() -> Iterator[tuple[Path, bytes]]:
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            for part in ("cmdline", "environ"):
-                try:
-                    yield folder / part, (folder / part).read_bytes()
-                except OSError:
-                    continue
+def spelled(number: int) -> list[bytes]:
+    """What must be nowhere: as it stands, in hex, in base64, and the key's number in decimals."""
+    bare = [*(word.encode() for word in SECRETS.values()), number.to_bytes(32, "big")]
+    encoded = [base64.b64encode(word).rstrip(b"=") for word in bare]
+    return [*bare, *(word.hex().encode() for word in bare), *encoded, str(number).encode()]
 
 
 @pytest.fixture
@@ -148,12 +93,10 @@ def test_a_reset_code_is_in_no_file_argument_or_environment(desk):
 
 def left_behind(desk: Desk) -> dict[Path, bytes]:
     """Every file that was written; none has a secret, and nothing was said that has one."""
-    files = {path: path.read_bytes() for path in desk.state.rglob("*") if path.is_file()}
-    # What the card holds for good is the card's: its memory is the simulated silicon.
-    silicon = {path for path in files if path.name in SILICON}
-    assert len(files) - len(silicon) >= 4
-    for path, data in files.items():
-        if path not in silicon:
-            assert not any(word in data for word in desk.spelled()), path
-    assert not any(word in desk.said.encode() for word in desk.spelled())
+    files = desk.files()
+    assert len(files) >= 4
+    leaks = [path for path, data in files.items() if any(word in data for word in desk.secrets)]
+    assert leaks == []
+    assert desk.found == []
+    assert not any(word in desk.said.encode() for word in desk.secrets)
     return files

@@ -1,90 +1,29 @@
-"""The program as whole processes: command line, bench, practice hardware; watched while they work.
+"""The HSM's desk: runs watched as whole processes, and what the practice hardware keeps of a card.
 
-The rule: secrets go in as they do at a real bench, each through a descriptor of its own; the
-practice hardware's own memory is the simulated silicon, where a PIN and a key are at home.
+The rule: as tests/watched.py; which answers are secrets is said here.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.processes import Place
+from tests.watched import Watched
 
-SILICON = ("practice.json", ".practice.json.part")
 SECRET = ("pin", "new_pin", "so_pin", "share_passwords", "second_pin")
 
 
-class Desk:
-    """Runs of the command line on one place; `secrets` must be in nothing that is seen."""
-
-    def __init__(self, place: Place, *secrets: bytes) -> None:
-        self.place = place
-        self.root = place.directory
-        self.temporary = self.root / "tmp"
-        self.temporary.mkdir(parents=True)
-        place.environ["TMPDIR"] = str(self.temporary)
-        self.secrets = secrets
-        self.seen: dict[str, str] = {}
-        """What each process of this desk was started with, by its id."""
-        self.found: list[str] = []
-        self.said = ""
+class Desk(Watched):
+    """Runs of this family's flows."""
 
     def run(self, flow: str, port: str, **answers: str) -> int:
         """The exit code of a run to its end."""
-        lines, open_here = ["[answers]"], []
-        for name, value in answers.items():
-            if name not in SECRET:
-                lines.append(f'{name} = "{value}"')
-                continue
-            read, write = os.pipe()
-            os.write(write, value.encode())
-            os.close(write)
-            open_here.append(read)
-            lines.append(f"{name} = {{ fd = {read} }}")
-        brought = self.root / "answers.toml"
-        brought.write_text("\n".join(lines))
-        code = self._watched(open_here, f"smartcardhsm.{flow}", port, str(brought))
-        for descriptor in open_here:
-            os.close(descriptor)
-        return code
-
-    def _watched(self, open_here: list[int], flow: str, port: str, answers: str) -> int:
-        words = ("run", flow, port, "--yes", "--answers", answers)
-        process = self.place.begin(*words, pass_fds=open_here, stderr=subprocess.STDOUT)
-        while True:
-            try:
-                said, _ = process.communicate(timeout=0.05)
-            except subprocess.TimeoutExpired:
-                self.look()
-                continue
-            self.look()
-            self.said += said
-            return process.returncode
-
-    def look(self) -> None:
-        """Every process of this desk: what it was started with, as others may read it."""
-        for number, shown in _processes():
-            everything = b"".join(shown.values())
-            # A host that another test runs is told a password as its maker has it told: in argv.
-            if os.fsencode(self.root) not in everything:
-                continue
-            self.seen[number] = repr(everything)
-            self.found += [
-                part for part, data in shown.items() for each in self.secrets if each in data
-            ]
-
-    def files(self) -> dict[Path, bytes]:
-        """Everything that was left on disk, but for the silicon."""
-        files = (path for path in self.root.rglob("*") if path.is_file())
-        return {path: path.read_bytes() for path in files if path.name not in SILICON}
+        secret = {name: value for name, value in answers.items() if name in SECRET}
+        plain = {name: value for name, value in answers.items() if name not in SECRET}
+        return self.perform(f"smartcardhsm.{flow}", port, plain, secret)
 
     def card(self, port: str) -> dict[str, Any]:
         """The state of the card in a port, as the practice hardware keeps it."""
@@ -109,14 +48,3 @@ def _applet(kept: Any) -> dict[str, Any]:
         return kept["applet"]
     inside = kept.values() if isinstance(kept, dict) else kept if isinstance(kept, list) else ()
     return next((found for one in inside if (found := _applet(one))), {})
-
-
-def _processes() -> Iterator[tuple[str, dict[str, bytes]]]:
-    """The id of each, and its arguments and environment."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                parts = ("cmdline", "environ")
-                yield folder.name, {part: (folder / part).read_bytes() for part in parts}
-            except OSError:
-                continue
