@@ -366,7 +366,7 @@ def _proven(guide: Guide, image: Image, before: Found, loader: Found) -> Outcome
         f"It is back and says itself that it runs {now.full_version}.",
         ""
         if rules.loses_data(image)
-        else "Nothing was written to its store of passkeys and OpenPGP keys; I did not read it.",
+        else "I wrote nothing to its store of passkeys and OpenPGP keys, and did not read it.",
         proof,
         to_do,
     )
