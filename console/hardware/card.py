@@ -18,7 +18,7 @@ from console.clock import Clock
 from console.errors import DeviceError, Garbled, NotPermitted, Refused, Silent, Unplugged
 from console.events import Card, Device
 from console.hardware.lock import PROC, Held, hold_device, hold_name, who
-from console.hardware.pcsc import RESULT, Context, Failed, check, is_code
+from console.hardware.pcsc import REFUSAL, RESULT, Context, Failed, check, check_admitted, is_code
 from console.hardware.readers import GONE, PRESENT
 from console.hardware.sightings import printable
 
@@ -55,7 +55,7 @@ def meaning(code: int, reader: str, gone: bool = False) -> DeviceError:
         return Refused(sentence, "Close that program, then run again.", code="reset")
     if is_code(code, "SCARD_E_SHARING_VIOLATION"):
         return held_by(users_of_pcsc(), reader)
-    if is_code(code, "SCARD_W_SECURITY_VIOLATION"):
+    if is_code(code, REFUSAL):
         sentence = f"The PC/SC service does not let this user open {reader}."
         return NotPermitted(sentence, "A polkit rule for org.debian.pcsc-lite is missing.")
     if is_code(code, *SILENT):
@@ -118,6 +118,8 @@ class PcscCard:
         self._context = Context()
         name = self._name()
         connected = scard.SCardConnect(self._context.handle, name, self._mode, PROTOCOLS)
+        if is_code(connected[0], REFUSAL):
+            Context().close()  # where it is not refused but the daemon has died, this says so
         check(connected[0])
         _, self._card, self._protocol = connected
         if self._state() >> 16 != card.inserted:
@@ -179,7 +181,7 @@ class PcscCard:
 
     def _check(self, code: int) -> None:
         try:
-            check(code)
+            check_admitted(code)
         except Failed as failed:
             if is_code(failed.code, "SCARD_W_RESET_CARD"):
                 # Nothing can be sent before the reset has been taken note of.

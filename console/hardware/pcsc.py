@@ -24,6 +24,7 @@ ENOUGH, BREATHER = 20, 1.0
 """Looks in a row that found nothing new, and the seconds between looks from then on."""
 RESULT = 0xFFFFFFFF
 CHANGED, COUNTER = 0x0002, 0xFFFF0000
+REFUSAL = "SCARD_W_SECURITY_VIOLATION"
 
 NO_SERVICE = "Cards cannot be seen: the PC/SC service (pcscd) does not run here. I keep looking."
 REFUSED = "Cards cannot be seen: the PC/SC service refuses this user (a polkit rule is missing)."
@@ -44,6 +45,15 @@ def check(code: int) -> None:
         raise Failed(code)
 
 
+def check_admitted(code: int) -> None:
+    """The same of a call on a context that the daemon has given: it refuses nothing there.
+
+    The library says "refused" whenever a request stays unread (winscard_msg.c, ECONNRESET), which
+    is what a daemon leaves behind that dies.
+    """
+    check(scard.SCARD_E_NO_SERVICE if is_code(code, REFUSAL) else code)
+
+
 def is_code(code: int, *names: str) -> bool:
     """Is it one of these results?"""
     return code & RESULT in {getattr(scard, name) & RESULT for name in names}
@@ -53,23 +63,26 @@ def words_of(code: int) -> str:
     """What a failed call says about PC/SC as a whole."""
     if is_code(code, "SCARD_E_NO_SERVICE", "SCARD_E_SERVICE_STOPPED", "SCARD_F_COMM_ERROR"):
         return NO_SERVICE
-    if is_code(code, "SCARD_W_SECURITY_VIOLATION"):
+    if is_code(code, REFUSAL):
         return REFUSED
     return BROKEN.format(code=f"{code & RESULT:08X}")
 
 
 class Context:
-    """One context of the daemon."""
+    """One context of the daemon. Raises Failed."""
 
     def __init__(self) -> None:
         code, self.handle = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        if is_code(code, REFUSAL):
+            # A daemon that refuses us, or one that just died (see check_admitted): gone now.
+            code, self.handle = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
         check(code)
 
     def names(self) -> tuple[str, ...]:
         code, names = scard.SCardListReaders(self.handle, [])
         if is_code(code, "SCARD_E_NO_READERS_AVAILABLE"):
             return ()
-        check(code)
+        check_admitted(code)
         return tuple(names)
 
     def states(self, known: dict[str, int], timeout: float) -> list[tuple[str, int, bytes]]:
@@ -78,7 +91,7 @@ class Context:
         milliseconds = int(timeout * 1000)
         code, found = scard.SCardGetStatusChange(self.handle, milliseconds, asked)
         if not is_code(code, "SCARD_E_TIMEOUT", "SCARD_E_CANCELLED"):
-            check(code)
+            check_admitted(code)
         return [(name, state, bytes(atr)) for name, state, atr in found]
 
     def usb_of(self, name: str) -> tuple[int, int] | None:

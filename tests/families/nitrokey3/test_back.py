@@ -219,7 +219,7 @@ def test_a_key_that_is_back_and_still_at_work_is_asked_again(
 
 def test_the_verdict_claims_nothing_of_the_store_that_it_did_not_read(tmp_path) -> None:
     view, _, _ = flash(tmp_path, HEALTHY, Watching())
-    assert "I did not read it" in view.ended.advice
+    assert "did not read it" in view.ended.advice
 
 
 def test_a_bootloader_that_told_another_id_is_said_with_the_verdict(tmp_path) -> None:
