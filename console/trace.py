@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 LINES = 20_000
 """Lines kept of one run; then the trace says that it ends."""
@@ -19,7 +19,7 @@ class Trace:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
         self._count = 0
 
     def add(self, at: float, words: str) -> None:
@@ -31,8 +31,8 @@ class Trace:
         try:
             if self._file is None:
                 # A stream opened for each line would cost more than the transfer it tells of.
-                self._file = self._path.open("a", buffering=1)
-            self._file.write(f"{at:.4f} {words}{last}\n")
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(f"{at:.4f} {words}{last}\n".encode())
         except OSError:
             self._count = LINES
         if self._count >= LINES:

@@ -81,6 +81,10 @@ class Eavesdropper(Wrapped):
         self._sent.append(bytes(data))
         self.below.send(data)
 
+    def send_all(self, reports) -> None:
+        for report in reports:
+            self.send(report)
+
     def transmit(self, apdu) -> bytes:
         self._sent.append(bytes(apdu))
         return self.below.transmit(apdu)

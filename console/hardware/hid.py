@@ -7,6 +7,7 @@ its hidraw backend is used; an opened line is proof of it, for only that one tak
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from pathlib import Path
 
 import hidraw
@@ -48,12 +49,15 @@ class Hidraw:
             raise
 
     def send(self, data: bytes) -> None:
+        self.send_all((data,))
+
+    def send_all(self, reports: Sequence[bytes]) -> None:
         try:
-            took = self._hid.write(data)
+            for report in reports:
+                if self._hid.write(report) < 0:
+                    raise OSError(errno.EIO, "write")
         except (OSError, ValueError) as error:
             raise self._meant(error) from error
-        if took < 0:
-            raise self._meant(OSError(errno.EIO, "write"))
 
     def receive(self, timeout: float, most: int = 64) -> bytes:
         milliseconds = max(1, round(timeout * 1000)) if timeout > 0 else 0

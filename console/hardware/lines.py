@@ -6,7 +6,7 @@ no protocol. Real lines, practice lines and the wrappers below are interchangeab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
@@ -47,6 +47,9 @@ class HidLine(Protocol):
 
     def send(self, report: bytes) -> None:
         """An output report. Raises Unplugged, Garbled."""
+
+    def send_all(self, reports: Sequence[bytes]) -> None:
+        """One after the other, as send() would; for streams, where a report is worth little."""
 
     def receive(self, timeout: float, most: int = 64) -> bytes:
         """The next input report. Raises Silent, Unplugged."""
@@ -97,75 +100,56 @@ class Wrapped:
     It has the verbs of all lines; those that the line below lacks cannot be used.
     """
 
-    def __init__(self, below: Line, now: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, below: Line) -> None:
         self.below: Any = below
-        self._now = now
 
-    def before(self, words: str) -> None:
-        """Called before each transfer with its description (never its data)."""
-
-    def after(self, words: str, seconds: float) -> None:
-        """Called after each transfer that succeeded."""
+    def before(self) -> None:
+        """Called before each transfer."""
 
     def read(
         self, request_type: int, request: int, value: int, index: int, length: int, timeout: float
     ) -> bytes:
-        words = f"in  {request_type:02x} {request:02x} value {value:04x} index {index} ask {length}"
-        self.before(words)
-        began = self._now()
+        self.before()
         answer: bytes = self.below.read(request_type, request, value, index, length, timeout)
-        self.after(f"{words} got {len(answer)}", self._now() - began)
         return answer
 
     def write(
         self, request_type: int, request: int, value: int, index: int, data: bytes, timeout: float
     ) -> None:
-        words = f"out {request_type:02x} {request:02x} value {value:04x} index {index} "
-        words += f"sent {len(data)}"
-        self.before(words)
-        began = self._now()
+        self.before()
         self.below.write(request_type, request, value, index, data, timeout)
-        self.after(words, self._now() - began)
 
     def send(self, data: bytes) -> None:
-        words = f"out sent {len(data)}"
-        self.before(words)
-        began = self._now()
+        self.before()
         self.below.send(data)
-        self.after(words, self._now() - began)
+
+    def send_all(self, reports: Sequence[bytes]) -> None:
+        self.before()
+        self.below.send_all(reports)
 
     def receive(self, timeout: float, most: int = 64) -> bytes:
-        self.before("in ")
-        began = self._now()
+        self.before()
         data: bytes = self.below.receive(timeout, most)
-        self.after(f"in  got {len(data)}", self._now() - began)
         return data
 
     def transmit(self, apdu: bytes) -> bytes:
-        words = f"apdu {apdu[:4].hex(' ')} sent {len(apdu)}"
-        self.before(words)
-        began = self._now()
+        self.before()
         answer: bytes = self.below.transmit(apdu)
-        words += f" got {len(answer)} status {answer[-2:].hex()}"
-        self.after(words, self._now() - began)
         return answer
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.before("transaction")
+        self.before()
         with self.below.transaction():
             yield
 
     def select(self, interface: int, alternate: int) -> None:
-        words = f"select interface {interface} alternate {alternate}"
-        self.before(words)
+        self.before()
         self.below.select(interface, alternate)
-        self.after(words, 0.0)
 
     def reset(self) -> None:
-        self.before("reset")
+        self.before()
         self.below.reset()
-        self.after("reset", 0.0)
 
     def close(self) -> None:
         self.below.close()
@@ -175,11 +159,62 @@ class Traced(Wrapped):
     """Tells every transfer's header and length to `tell`; never a byte of what was carried."""
 
     def __init__(self, below: Line, tell: Callable[[str], None], now: Callable[[], float]) -> None:
-        super().__init__(below, now)
+        super().__init__(below)
         self._tell = tell
+        self._now = now
 
-    def after(self, words: str, seconds: float) -> None:
-        self._tell(f"{words}  {seconds * 1000:.1f} ms")
+    def _took(self, words: str, began: float) -> None:
+        self._tell(f"{words}  {(self._now() - began) * 1000:.1f} ms")
+
+    def read(
+        self, request_type: int, request: int, value: int, index: int, length: int, timeout: float
+    ) -> bytes:
+        began = self._now()
+        answer: bytes = self.below.read(request_type, request, value, index, length, timeout)
+        words = f"in  {request_type:02x} {request:02x} value {value:04x} index {index} ask {length}"
+        self._took(f"{words} got {len(answer)}", began)
+        return answer
+
+    def write(
+        self, request_type: int, request: int, value: int, index: int, data: bytes, timeout: float
+    ) -> None:
+        began = self._now()
+        self.below.write(request_type, request, value, index, data, timeout)
+        words = f"out {request_type:02x} {request:02x} value {value:04x} index {index}"
+        self._took(f"{words} sent {len(data)}", began)
+
+    def send(self, data: bytes) -> None:
+        began = self._now()
+        self.below.send(data)
+        self._took(f"out sent {len(data)}", began)
+
+    def send_all(self, reports: Sequence[bytes]) -> None:
+        began = self._now()
+        self.below.send_all(reports)
+        self._took(f"out sent {sum(map(len, reports))} in {len(reports)} reports", began)
+
+    def receive(self, timeout: float, most: int = 64) -> bytes:
+        began = self._now()
+        data: bytes = self.below.receive(timeout, most)
+        self._took(f"in  got {len(data)}", began)
+        return data
+
+    def transmit(self, apdu: bytes) -> bytes:
+        began = self._now()
+        answer: bytes = self.below.transmit(apdu)
+        words = f"apdu {apdu[:4].hex(' ')} sent {len(apdu)}"
+        self._took(f"{words} got {len(answer)} status {answer[-2:].hex()}", began)
+        return answer
+
+    def select(self, interface: int, alternate: int) -> None:
+        began = self._now()
+        self.below.select(interface, alternate)
+        self._took(f"select interface {interface} alternate {alternate}", began)
+
+    def reset(self) -> None:
+        began = self._now()
+        self.below.reset()
+        self._took("reset", began)
 
 
 class Stoppable(Wrapped):
@@ -189,7 +224,7 @@ class Stoppable(Wrapped):
         super().__init__(below)
         self._stop_now = stop_now
 
-    def before(self, words: str) -> None:
+    def before(self) -> None:
         if self._stop_now():
             raise Stopped("You stopped the run.")
 
@@ -202,6 +237,10 @@ class Faulty(Wrapped):
         self._fault = fault
         self.calls = 0
 
-    def before(self, words: str) -> None:
+    def before(self) -> None:
         self.calls += 1
         self._fault(self.calls)
+
+    def send_all(self, reports: Sequence[bytes]) -> None:
+        for report in reports:
+            self.send(report)

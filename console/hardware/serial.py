@@ -7,6 +7,7 @@ opener while it is ours. pyserial's errors end here.
 from __future__ import annotations
 
 import errno
+import select
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +33,10 @@ class SerialPort:
             if any(node.kind == "usb" for node in device.nodes):
                 self._held = hold_device(device, path)
             # "exclusive" locks the tty too, so that a tty of no USB device is locked as well.
-            self._tty = serial.Serial(path, baud, write_timeout=WRITE_PATIENCE, exclusive=True)
+            # Its own timeout is none: to change it for each read sets up the port anew each time.
+            self._tty = serial.Serial(
+                path, baud, timeout=0, write_timeout=WRITE_PATIENCE, exclusive=True
+            )
         except (OSError, ValueError) as error:
             self._let_go()
             raise self._meant(error) from error
@@ -48,10 +52,8 @@ class SerialPort:
 
     def receive(self, timeout: float, most: int = 4096) -> bytes:
         try:
-            self._tty.timeout = timeout
-            data = bytes(self._tty.read(1))
-            if data:
-                data += bytes(self._tty.read(min(self._tty.in_waiting, most - 1)))
+            ready, _, _ = select.select((self._tty,), (), (), timeout)
+            data = bytes(self._tty.read(most)) if ready else b""
         except (OSError, ValueError, TypeError) as error:
             raise self._meant(error) from error
         if not data:

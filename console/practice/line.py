@@ -5,7 +5,7 @@ The rule: they raise what real lines raise, in the same cases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -81,6 +81,10 @@ class PracticeHid:
 
     def send(self, report: bytes) -> None:
         self._wire.send(report)
+
+    def send_all(self, reports: Sequence[bytes]) -> None:
+        for report in reports:
+            self._wire.send(report)
 
     def receive(self, timeout: float, most: int = 64) -> bytes:
         return self._wire.receive(timeout, most)

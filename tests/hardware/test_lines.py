@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+from collections.abc import Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -152,6 +153,9 @@ class Echo:
     def send(self, data: bytes) -> None:
         self.sent.append(data)
 
+    def send_all(self, reports: Sequence[bytes]) -> None:
+        self.sent += reports
+
     def receive(self, timeout: float, most: int = 64) -> bytes:
         return self.sent[-1][:most]
 
@@ -179,9 +183,11 @@ def test_a_trace_tells_headers_and_lengths_and_never_what_was_carried():
     line.transmit(bytes.fromhex("0020008106") + b"123456")
     line.send(b"secret report")
     line.receive(1.0)
+    line.send_all([b"secret", b"report"])
 
     assert told[0] == "apdu 00 20 00 81 sent 11 got 2 status 63c2  0.0 ms"
-    assert told[1:] == ["out sent 13  0.0 ms", "in  got 13  0.0 ms"]
+    assert told[1:3] == ["out sent 13  0.0 ms", "in  got 13  0.0 ms"]
+    assert told[3:] == ["out sent 12 in 2 reports  0.0 ms"]
 
 
 def test_stopping_and_faults_come_before_any_verb_of_any_line():
@@ -193,8 +199,10 @@ def test_stopping_and_faults_come_before_any_verb_of_any_line():
     faulty.reset()
     stopped = Stoppable(Echo(), lambda: True)
 
-    for verb in (lambda: stopped.send(b"x"), lambda: stopped.transmit(b"x"), stopped.reset):
+    for verb in (lambda: stopped.send_all([b"x"]), lambda: stopped.transmit(b"x"), stopped.reset):
         with pytest.raises(Stopped):
             verb()
     assert counted == [1, 2, 3]
+    faulty.send_all([b"x", b"y"])
+    assert counted == [1, 2, 3, 4, 5]
     assert stopped.below.sent == []

@@ -224,11 +224,17 @@ class Mboot:
 
         Raises Refused as soon as the chip breaks off, Silent, Unplugged.
         """
-        for number, at in enumerate(range(start, end, largest)):
-            if not number % PEEK_EACH:
-                self._peek()
-            self._line.send(report(DATA_OUT, data[at : min(at + largest, end)]))
-            watch(min(at + largest, end), len(data))
+        at = start
+        while at < end:
+            self._peek()
+            watch(at, len(data))
+            until = min(at + largest * PEEK_EACH, end)
+            places = range(at, until, largest)
+            self._line.send_all(
+                [report(DATA_OUT, data[place : min(place + largest, until)]) for place in places]
+            )
+            at = until
+        watch(end, len(data))
 
     def verified(self) -> None:
         """Header, certificates and signature are with the chip: let it check them undisturbed.

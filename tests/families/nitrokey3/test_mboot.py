@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import pytest
 
@@ -30,6 +31,9 @@ class Paper:
 
     def send(self, data: bytes) -> None:
         self.sent.append(data)
+
+    def send_all(self, reports: Sequence[bytes]) -> None:
+        self.sent += reports
 
     def receive(self, timeout: float, most: int = 64) -> bytes:
         if timeout == 0.0:
