@@ -214,14 +214,12 @@ class SecureDfu:
             )
         self._known = bool(held.offset) and held.begins(init)
         if self._known:
-            self._write(init[held.offset :])
-            if self._crc() == (len(init), zlib.crc32(init)):
+            if self._write(init[held.offset :]) == (len(init), zlib.crc32(init)):
                 return True
             self._known = False
         for _ in range(TRIES):
             self._create(Kind.COMMAND, len(init))
-            self._write(init)
-            if self._crc() == (len(init), zlib.crc32(init)):
+            if self._write(init) == (len(init), zlib.crc32(init)):
                 return False
         raise Garbled("The init packet arrived damaged.", "Run flash again.")
 
@@ -276,9 +274,11 @@ class SecureDfu:
 
     def _send_rest(self, image: bytes, held: Held, watch: Watch) -> None:
         at = self._finish_begun(image, held)
+        crc = zlib.crc32(image[:at])
         while at < len(image):
             end = min(at + held.largest, len(image))
-            self._send_object(image, at, end)
+            crc = zlib.crc32(image[at:end], crc)
+            self._send_object(image, at, end, crc)
             if end < len(image):
                 self._ask(Op.EXECUTE, patience=EXECUTE)
             at = end
@@ -292,10 +292,9 @@ class SecureDfu:
             return self._roll_back(image, held)
         start = held.offset - (held.offset % held.largest or min(held.largest, held.offset))
         end = min(start + held.largest, len(image))
-        if held.offset < end:
-            self._write(image[held.offset : end])
-            if self._crc() != (end, zlib.crc32(image[:end])):
-                self._send_object(image, start, end)
+        whole = zlib.crc32(image[held.offset : end], held.crc)
+        if held.offset < end and self._write(image[held.offset : end]) != (end, whole):
+            self._send_object(image, start, end, whole)
         if end < len(image):
             self._execute_begun(whole=held.offset == end)
         return end
@@ -324,20 +323,26 @@ class SecureDfu:
         self._init_anew()
         return 0
 
-    def _send_object(self, image: bytes, start: int, end: int) -> None:
+    def _send_object(self, image: bytes, start: int, end: int, crc: int) -> None:
+        """`crc` is that of the image up to its end."""
         for _ in range(TRIES):
             self._create(Kind.DATA, end - start)
-            self._write(image[start:end])
-            if self._crc() == (end, zlib.crc32(image[:end])):
+            if self._write(image[start:end]) == (end, crc):
                 return
         raise Garbled(
             f"Bytes {start} to {end} arrived damaged {TRIES} times.",
             "Take another cable and port, no hub; then run flash again: it goes on from there.",
         )
 
-    def _write(self, data: bytes) -> None:
-        for at in range(0, len(data), self._piece):
-            self._line.send(encode(bytes((Op.WRITE,)) + data[at : at + self._piece]))
+    def _write(self, data: bytes) -> tuple[int, int]:
+        """Send it all; how many bytes it holds of the object's kind then, and their CRC.
+
+        No write is answered, so all of them and the question after them are one send.
+        """
+        pieces = (data[at : at + self._piece] for at in range(0, len(data), self._piece))
+        writes = b"".join(encode(bytes((Op.WRITE,)) + piece) for piece in pieces)
+        offset, crc = _unpack("<II", self._ask(Op.CRC, before=writes))
+        return offset, crc
 
     def _last_execute(self) -> bool:
         try:
@@ -348,9 +353,14 @@ class SecureDfu:
 
     # --- frames ---------------------------------------------------------------------------
 
-    def _ask(self, op: Op, body: bytes = b"", patience: float = PATIENCE) -> bytes:
-        """The payload of its answer. Raises Refused, Silent, Garbled, Unplugged."""
-        self._line.send(encode(bytes((op,)) + body))
+    def _ask(
+        self, op: Op, body: bytes = b"", patience: float = PATIENCE, before: bytes = b""
+    ) -> bytes:
+        """The payload of its answer; `before` are frames that are not answered.
+
+        Raises Refused, Silent, Garbled, Unplugged.
+        """
+        self._line.send(before + encode(bytes((op,)) + body))
         return self._answer(op, patience)
 
     def _answer(self, op: Op, patience: float) -> bytes:

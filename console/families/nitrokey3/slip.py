@@ -6,12 +6,12 @@ The rule: pure. A byte that may not follow ESC spoils its frame; the next END be
 from __future__ import annotations
 
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
-_ESCAPED = {END: bytes((ESC, ESC_END)), ESC: bytes((ESC, ESC_ESC))}
 _MEANT = {ESC_END: END, ESC_ESC: ESC}
 
 
 def encode(frame: bytes) -> bytes:
-    return b"".join(_ESCAPED.get(byte, bytes((byte,))) for byte in frame) + bytes((END,))
+    escaped = frame.replace(bytes((ESC,)), bytes((ESC, ESC_ESC)))
+    return escaped.replace(bytes((END,)), bytes((ESC, ESC_END))) + bytes((END,))
 
 
 class Decoder:
