@@ -89,9 +89,11 @@ def bare(port: str, data: bytes) -> float:
 
 
 def nrf52(port: str, data: bytes) -> float:
+    """From the file's bytes to the closed port, as the SDK's update() does it."""
+    at = node(port, "tty")
     began = time.monotonic()
     (image,) = container.read(data).images
-    with worn(SerialPort(*node(port, "tty"))) as line:
+    with worn(SerialPort(*at)) as line:
         loader = SecureDfu(line, time.monotonic)
         loader.wake()
         loader.prepare()

@@ -34,8 +34,6 @@ LINGERS = 1.5
 """As in the checks: the last answer is read before the tty is gone."""
 SDK = Path(__file__).with_name("nk3_sdk.py")
 IMAGE = random.Random(52).randbytes(64 * 1024)
-SHORT = 16 * 1024
-"""Bytes of it for the LPC55, which are 300 reports: the stream alone is timed there."""
 
 
 def writer(deed: str, file: Path) -> list[str]:
@@ -91,13 +89,13 @@ def main(results: Path, _word: str = "") -> None:
     server = usbip.Server()
     with tempfile.TemporaryDirectory() as name, results.open("a") as told:
         sb2, package = Path(name) / "image.sb2", Path(name) / "image.zip"
-        sb2.write_bytes(made.sb2_file(payload=IMAGE[:SHORT]))
+        sb2.write_bytes(made.sb2_file(payload=IMAGE))
         package.write_bytes(made.nrf_package(IMAGE))
         sdk = [os.environ["REPLUG_ORACLES_HOSTS"], str(SDK), "write", str(package)]
         jobs = [
             (chip, who, command)
             for chip in ("nrf52", "nrf52 wire")
-            for who, command in ((chip, writer("nrf52", package)), (f"{chip} by sdk", sdk))
+            for who, command in ((chip, writer("nrf52", package)), (f"{chip} by sdk", sdk)) * TIMES
         ]
         jobs += [("lpc55", who, writer(who, sb2)) for who in ("lpc55", "bare") * TIMES]
         build, expected = builds(), {"lpc55": sb2.read_bytes(), "nrf52": IMAGE, "nrf52 wire": IMAGE}

@@ -128,8 +128,15 @@ class Export:
     """How often it was asked for what it has to say on an IN endpoint."""
     lingers: float = 0.0
     """Seconds that it stays on the bus once it resets itself: what a program has not read from its
-    tty until then, the kernel forgets with the tty."""
+    tty until then, the kernel forgets with the tty. It takes every setting meanwhile: a port that
+    is closed lowers DTR and waits for that, 5 s (cdc-acm.c, acm_set_control)."""
     _noticed: Away | None = None
+
+    @property
+    def lingering(self) -> bool:
+        """Is it about to leave by itself, and still on the bus?"""
+        away = self.device.away
+        return self.lingers > 0 and away is not None and away.seconds is not None
 
     def plug(self, connection: socket.socket) -> bool:
         """Give it power, unless it has; is it on the bus then, and nobody's yet?"""
@@ -381,7 +388,8 @@ class Attached:
         except Stall:
             return EPIPE, b""
         except (Hang, PowerLost):
-            return None
+            is_setting = transfer.endpoint == 0 and transfer.direction != IN
+            return (0, b"") if is_setting and self._export.lingering else None
 
     def _asked(self, transfer: Transfer) -> tuple[int, bytes] | str:
         export = self._export
