@@ -1,214 +1,43 @@
-"""The bench: devices, runs, answers, and the journals that keep what happened."""
+"""The bench: devices, runs, answers."""
 
 from __future__ import annotations
 
-import queue
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.bench import Bench
 from console.errors import (
     BadUsage,
     BenchSilent,
     GateClosed,
     NoSuchDevice,
     NoSuchFlow,
-    RecordError,
-    Unplugged,
 )
 from console.events import (
     BenchStarted,
-    BenchStopped,
     BusChanged,
     Damage,
     Device,
     DevicePlugged,
     DeviceUnplugged,
-    Noted,
     RunClosed,
     RunOpened,
-    ScreenBack,
-    ScreenLost,
     StopAsked,
-    Verdict,
 )
-from console.families import Family, Mode
-from console.flow import Flow, Kind, Outcome, Question, Step
-from console.hardware.kernel import KernelLog
-from console.history import view_of
-from console.journal import Journal, replay
-from console.run import Request
-from console.state import State
+from console.journal import replay
 from console.views import bench_view, rows
-from tests.harness import VirtualClock, workshop
-
-LOOK = Step("look", "Look")
-ERASE = Step("erase", "Erase", undoable=False, damage=Damage.HALF, safe="Do not unplug it.")
-NAME = Question("name", Kind.TEXT, "Whose is it?")
-DONE = Outcome(Verdict.REPAIRED, "It is.")
-
-
-def ask(guide):
-    guide.step(LOOK, lambda: None)
-    guide.ask(NAME)
-    return DONE
-
-
-def wait(guide):
-    with guide.expect("boot", what="it") as back:
-        came = back.wait(limit=1e6)
-    return DONE if came else Outcome(Verdict.UNFINISHED, "It did not come.")
-
-
-def read(guide):
-    guide.step(ERASE, lambda: guide.control().__enter__())
-    return DONE
-
-
-def stumble(guide):
-    guide.step(LOOK, lambda: 1 / 0)
-
-
-def flow(name, perform, *questions):
-    return Flow(name, "T", "A", (LOOK, ERASE), perform, questions)
-
-
-SCALE = Family(
-    "scale",
-    "Scale",
-    (
-        Mode("app", "0a0a", "0001", "Scale", "app", next="Check it."),
-        Mode("boot", "0a0a", "0002", "Scale in its bootloader", "boot"),
-    ),
-    (
-        flow("ask", ask, NAME),
-        flow("wait", wait),
-        flow("read", read),
-        flow("quick", lambda guide: DONE),
-        flow("stumble", stumble),
-    ),
+from tests.floor import (
+    LEFT,
+    MOUSE,
+    RIGHT,
+    floor,
+    shop,
 )
 
-LEFT = Device("1-1", "v1", "0a0a", "0001", "A")
-RIGHT = Device("1-2", "v2", "0a0a", "0001", "B")
-MOUSE = Device("1-3", "v3", "046d", "c077", product="Mouse")
-
-
-class Shelf:
-    """A Bus: what stands on it is the truth; notices are told when the test says so."""
-
-    practice = ""
-
-    def __init__(self, *devices: Device) -> None:
-        self.here = devices
-        self.trouble = ""
-        self.seen = None
-        self.broken = None
-
-    def scan(self):
-        if self.broken is not None:
-            raise self.broken
-        return self.here
-
-    guest = False
-
-    def card_state(self):
-        return ""
-
-    def state(self):
-        return self.trouble
-
-    def watch(self, seen):
-        self.seen = seen
-
-    def notice(self):
-        self.seen(self.here, self.trouble)
-
-    def open_control(self, device):
-        raise Unplugged(f"The device on port {device.port} is gone.")
-
-    def kernel_log(self, port):
-        return KernelLog()
-
-    def close(self):
-        pass
-
-
-class Floor:
-    """A bench over a shelf, and what it told."""
-
-    def __init__(self, root: Path, *devices: Device) -> None:
-        self.clock = VirtualClock()
-        self.state = State(root)
-        self.state.prepare()
-        self.bus = Shelf(*devices)
-        self.bench = Bench(self.state, self.bus, self.clock, (SCALE,))
-        self.told: queue.Queue[dict] = queue.Queue()
-
-    def start(self) -> None:
-        self.bench.start()
-        self.bench.listen(self.told.put)
-
-    def hear(self, word: str) -> dict:
-        """The next message with that word in it."""
-        while True:
-            message = self.told.get(timeout=20)
-            if word in message:
-                return message
-
-    def ended(self, run: str):
-        assert self.hear("ended")["ended"] == run
-        return view_of(self.state, run)
-
-    def asked(self, run: str):
-        """Wait until the run asks; its view."""
-        while True:
-            view = self.bench.runs()[run]
-            if view.question is not None:
-                return view
-            self.hear("run")
-
-    def waiting(self, run: str):
-        while True:
-            view = self.bench.runs()[run]
-            if view.wait is not None:
-                return view
-            self.hear("run")
-
-    def run(self, name: str, device: str = "1-1", **words) -> str:
-        wanted = {"attended": True} | words
-        return self.bench.open_run(Request(f"scale.{name}", device, **wanted))
-
-    def days(self) -> list[Path]:
-        return sorted(self.state.days.iterdir())
-
-    def happened(self) -> list:
-        return [record.event for path in self.days() for record in replay(path).records]
-
-
-@contextmanager
-def floor(root: Path, *devices: Device) -> Iterator[Floor]:
-    made = Floor(root, *devices)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.bench.stop("test over")
-
-
-@pytest.fixture
-def shop(tmp_path):
-    with floor(tmp_path, LEFT, RIGHT) as made:
-        yield made
-
+__all__ = ["shop"]
 
 # --- devices --------------------------------------------------------------------------------
 
@@ -504,222 +333,3 @@ def test_the_table_of_the_bench_shows_the_run_on_its_device(shop):
     table = rows(shop.bench.view(), shop.bench.runs())
 
     assert [("1-1", "?", run), ("1-2", "-", "")] == [(r.port, r.mark, r.run) for r in table]
-
-
-# --- notes and screens ----------------------------------------------------------------------
-
-
-def test_notes_go_to_their_run_or_to_the_day(shop):
-    """And to no run that has ended."""
-    run = shop.run("ask")
-    shop.asked(run)
-    shop.bench.note(run, "LED is red", "an")
-    shop.bench.note("", "new bulb", "an")
-
-    assert Noted("LED is red", "an") == replay(shop.state.journal(run)).records[-1].event
-    assert Noted("new bulb", "an") == shop.happened()[-1]
-    with pytest.raises(BadUsage):
-        shop.bench.note("77", "x", "an")
-
-
-def test_a_screen_that_was_lost_and_one_that_came_back_are_written_down(shop):
-    """One that comes without any lost before is no news."""
-    shop.bench.screen_came("pts/1")
-    shop.bench.screen_lost("pts/1")
-    shop.bench.screen_came("pts/2")
-    lost, back = shop.happened()[-2:]
-
-    assert ScreenLost("pts/1") == lost
-    assert isinstance(back, ScreenBack)
-    assert 1 == sum(isinstance(event, ScreenBack) for event in shop.happened())
-
-
-def test_listeners_are_told_what_grew_until_they_stop_listening(shop):
-    """A nudge names a file and how far it can be read."""
-    other: queue.Queue = queue.Queue()
-    path = shop.bench.listen(other.put)
-    shop.bench.note("", "a", "an")
-    told = other.get(timeout=20)
-    shop.bench.unlisten(other.put)
-    shop.bench.unlisten(other.put)
-    shop.bench.note("", "b", "an")
-    shop.bench.runs()
-
-    assert {"grew": path, "to": shop.hear("grew")["to"]} == told
-    assert other.empty()
-
-
-# --- beginning and end ----------------------------------------------------------------------
-
-
-def test_runs_that_died_with_an_earlier_bench_are_closed_at_the_start(tmp_path):
-    """In their own journals and in the day's."""
-    made = Floor(tmp_path, LEFT)
-    made.start()
-    run = made.run("ask")
-    made.asked(run)
-    made.bench.stop("killed, as far as this run knows")
-    with floor(tmp_path, LEFT) as again:
-        view = view_of(again.state, run)
-        closed = [event for event in again.happened() if isinstance(event, RunClosed)]
-
-        assert ("interrupted", "unfinished") == (view.state, view.verdict)
-        assert [(run, "interrupted")] == [(event.run, event.verdict) for event in closed]
-        assert "2" == again.run("quick")
-
-
-def test_a_bench_that_starts_again_goes_on_in_the_days_journal(tmp_path):
-    """One file a day, one chain."""
-    for _ in range(2):
-        with floor(tmp_path, LEFT) as shop:
-            pass
-    kinds = [type(event) for event in shop.happened()]
-
-    assert [BenchStarted, DevicePlugged, BenchStopped] * 2 == kinds
-    assert "" == replay(shop.days()[0]).broken
-
-
-def test_a_day_whose_journal_was_changed_is_not_written_on(tmp_path):
-    """The file stays as it is, as evidence; the bench goes on in another of that day."""
-    with floor(tmp_path, LEFT) as shop:
-        path = shop.days()[0]
-    changed = path.read_bytes().replace(b"Scale", b"Stale", 1)
-    path.write_bytes(changed)
-    with floor(tmp_path, LEFT) as shop:
-        first, second = sorted(shop.days(), key=lambda path: len(path.name))
-
-    assert changed == first.read_bytes()
-    assert f"{path.stem}-2.jsonl" == second.name
-    assert "" == replay(second).broken
-    assert ["1-1"] == [device.port for device in bench_view(replay(second).records).here]
-
-
-def past_midnight(shop: Floor) -> None:
-    """The virtual clock, to the next day."""
-    now = shop.clock.wall()
-    night = (now + timedelta(days=1)).replace(hour=0, minute=0, second=1)
-    shop.clock.pause((night - now).total_seconds())
-
-
-def test_a_new_day_has_a_journal_that_can_be_read_alone(shop):
-    """Who is there and what goes on is said again at its beginning."""
-    run = shop.run("ask", job="5")
-    shop.asked(run)
-    shop.bus.here = (LEFT, RIGHT, MOUSE)
-    shop.bench.look_again()
-    past_midnight(shop)
-    shop.bench.note("", "good morning", "an")
-    yesterday, today = shop.days()
-    alone = bench_view(replay(today).records)
-
-    assert yesterday.name < today.name
-    assert ["1-1", "1-2", "1-3"] == [device.port for device in alone.here]
-    assert {run: RunOpened(run, "scale.ask", "1-1", "5")} == alone.runs
-    assert (alone.devices, alone.runs) == (
-        (view := shop.bench.view()).devices,
-        view.runs,
-    )
-    assert Noted("good morning", "an") == replay(today).records[-1].event
-
-
-def test_what_comes_and_goes_just_at_midnight_is_right_in_the_new_day(shop):
-    """The first event of a day may be the change itself."""
-    shop.bus.here = (RIGHT, MOUSE)
-    past_midnight(shop)
-    shop.bench.look_again()
-    run = shop.run("quick", "1-2")
-    shop.ended(run)
-    today = bench_view(replay(shop.days()[1]).records)
-
-    assert ["1-2", "1-3"] == [device.port for device in today.here]
-    assert {} == today.runs
-    assert today.devices == shop.bench.view().devices
-
-
-def test_a_new_day_that_cannot_be_written_stops_nothing(shop):
-    """It is said; the bench goes on in the old one, and tries again."""
-    tomorrow = (shop.clock.wall() + timedelta(days=1)).date().isoformat()
-    in_the_way = shop.state.days / f"{tomorrow}.jsonl"
-    in_the_way.mkdir()
-    past_midnight(shop)
-    shop.bench.note("", "first", "an")
-    said = shop.hear("trouble")
-    shop.bus.here = (LEFT,)
-    shop.bench.look_again()
-    run = shop.run("quick")
-    verdict = shop.ended(run).verdict
-    in_the_way.rmdir()
-    shop.bench.note("", "second", "an")
-    yesterday, today = shop.days()
-
-    assert said["trouble"]
-    assert "repaired" == verdict
-    assert "" == replay(yesterday).broken
-    assert Noted("first", "an") in [record.event for record in replay(yesterday).records]
-    assert Noted("second", "an") == replay(today).records[-1].event
-    assert ["1-1"] == [device.port for device in bench_view(replay(today).records).here]
-
-
-def test_a_run_whose_journal_cannot_be_begun_leaves_its_port_free(shop, monkeypatch):
-    """The disk fails just then; the next run must not find a ghost."""
-    calls = []
-    real = Journal.append
-
-    def fails_once(journal, event, durable=False):
-        if type(event).__name__ == "RunStarted" and not calls:
-            calls.append(event)
-            raise RecordError("The record failed.")
-        return real(journal, event, durable)
-
-    monkeypatch.setattr(Journal, "append", fails_once)
-    with pytest.raises(RecordError):
-        shop.run("quick")
-
-    assert {} == shop.bench.runs()
-    assert not shop.state.reserve("1").exists()
-    assert "repaired" == shop.ended(shop.run("quick")).verdict
-
-
-def test_work_that_fails_fails_where_it_was_asked_for(shop):
-    """The owner thread lives on."""
-    with pytest.raises(ZeroDivisionError):
-        shop.bench.do(lambda: 1 / 0)
-
-    assert 2 == len(shop.bench.view().here)
-
-
-def test_many_hands_at_once_leave_one_chain(shop):
-    """Everything goes through one thread."""
-    threads = [
-        threading.Thread(
-            target=lambda n=n: [shop.bench.note("", f"{n}.{i}", "") for i in range(20)]
-        )
-        for n in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    notes = [event.text for event in shop.happened() if isinstance(event, Noted)]
-
-    assert sorted(f"{n}.{i}" for n in range(4) for i in range(20)) == sorted(notes)
-    assert all(
-        [f"{n}.{i}" for i in range(20)] == [text for text in notes if text.startswith(f"{n}.")]
-        for n in range(4)
-    )
-    assert "" == replay(shop.days()[0]).broken
-
-
-# --- with the shipped simulators ------------------------------------------------------------
-
-
-def test_a_pull_and_a_plug_on_practice_hardware_are_seen(tmp_path):
-    """The bench and the practice board agree on visits."""
-    with workshop(tmp_path, "core-blank-key") as shop:
-        shop.bus.pull("1-1")
-        away = shop.bench.view()
-        shop.bus.plug("1-1")
-        back = shop.bench.view()
-
-    assert ((), [False]) == (away.here, [device.here for device in away.devices])
-    assert ["1-1"] == [device.port for device in back.here]

@@ -17,7 +17,7 @@ from console.report import export_job
 from console.run import Request
 from console.state import State
 from console.views import rows
-from tests.test_bench import LEFT, RIGHT, floor
+from tests.floor import LEFT, RIGHT, floor
 
 
 @pytest.fixture

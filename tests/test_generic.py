@@ -10,8 +10,8 @@ from console.events import Device, Node
 from console.generic import STEADY_FOR, facts
 from console.hardware.kernel import KernelLog, about
 from console.run import Request
+from tests.floor import MOUSE, floor
 from tests.harness import workshop
-from tests.test_bench import MOUSE, floor
 
 LOG = """usb 1-1: new full-speed USB device number 3 using xhci_hcd
 usb 1-1: SerialNumber: OF-ANOTHER-CUSTOMER

@@ -1,93 +1,42 @@
-"""The simulated Core, held to the published behaviour of its bootloader. Literal bytes only."""
+"""The simulated Core, transfer by transfer: what it is, holds and does."""
 
 from __future__ import annotations
 
-import json
 import struct
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
-from console.families.particle.simulator import SCENARIOS, Mode, ParticleBoard, SparkCore
+from console.families.particle.simulator import Mode, SparkCore
 from console.families.particle.simulator_contents import (
     Slot,
     core_serial,
     healthy_memories,
     private_key,
 )
-from console.families.particle.simulator_dfu import Faults, Leave, Times
+from console.families.particle.simulator_dfu import Times
 from console.hardware.simulated import Away, Hang, Setup, Stall
-
-FIELD_ID, FIELD_SERIAL = "54ff73066672524813250167", "6D7524674852"
-ID = "48ff6b065067555017321587"
-
-AT_ENTRY = "0a0000000a00"
-IDLE = "000000000200"
-DNLOAD_IDLE = "000000000500"
-UPLOAD_IDLE = "000000000900"
-BUSY_50 = "003200000400"
-BUSY_30 = "001e00000400"
-MANIFEST = "000100000700"
-ERR_UNKNOWN = "0e0000000a00"
-
-POINT_PRIVATE = "2100200000"
-POINT_SERVER = "2100100000"
-POINT_FACTORY = "2100000200"
-POINT_BOOTLOADER = "2100000008"
-POINT_APPLICATION = "2100500008"
-ERASE_PRIVATE = "4100200000"
-ERASE_APPLICATION = "4100500008"
-ERASE_BOOTLOADER = "4100000008"
-
-
-class Wire:
-    """A Core and the requests of DFU 1.1, table 3.2; `paused` are the device's own delays."""
-
-    def __init__(self, device_id: str = ID, **options) -> None:
-        self.paused: list[float] = []
-        self.core = SparkCore(self.paused.append, device_id, **options)
-
-    def status(self) -> str:
-        return self.core.control(Setup(0xA1, 3, 0, 0, 6), b"").hex()
-
-    def state(self) -> str:
-        return self.core.control(Setup(0xA1, 5, 0, 0, 1), b"").hex()
-
-    def clear(self) -> None:
-        self.core.control(Setup(0x21, 4, 0, 0, 0), b"")
-
-    def abort(self) -> None:
-        self.core.control(Setup(0x21, 6, 0, 0, 0), b"")
-
-    def download(self, block: int, data: str) -> None:
-        raw = bytes.fromhex(data)
-        self.core.control(Setup(0x21, 1, block, 0, len(raw)), raw)
-
-    def upload(self, block: int, length: int) -> str:
-        return self.core.control(Setup(0xA1, 2, block, 0, length), b"").hex()
-
-    def standard(self, request: int, value: int, index: int = 0, length: int = 255) -> str:
-        return self.core.control(Setup(0x80, request, value, index, length), b"").hex()
-
-    def do(self, block: int, data: str) -> tuple[str, str]:
-        """A DNLOAD and its two GETSTATUS."""
-        self.download(block, data)
-        return self.status(), self.status()
-
-    def read(self, pointer: str, length: int) -> str:
-        self.do(0, pointer)
-        self.abort()
-        data = self.upload(2, length)
-        self.abort()
-        return data
-
-
-def idle(**options) -> Wire:
-    """A Core in dfuIDLE."""
-    wire = Wire(**options)
-    wire.clear()
-    return wire
-
+from tests.families.particle.core_wire import (
+    AT_ENTRY,
+    BUSY_30,
+    BUSY_50,
+    DNLOAD_IDLE,
+    ERASE_BOOTLOADER,
+    ERASE_PRIVATE,
+    ERR_UNKNOWN,
+    FIELD_ID,
+    FIELD_SERIAL,
+    ID,
+    IDLE,
+    MANIFEST,
+    POINT_APPLICATION,
+    POINT_BOOTLOADER,
+    POINT_PRIVATE,
+    POINT_SERVER,
+    UPLOAD_IDLE,
+    Wire,
+    idle,
+)
 
 # --- what it is ---------------------------------------------------------------------------
 
@@ -372,153 +321,3 @@ def test_a_key_slot_can_be_spoilt_in_the_ways_of_the_field(slot, begins):
 def test_each_unit_has_a_key_of_its_own():
     """No private key lies in the source."""
     assert private_key() != private_key()
-
-
-# --- faults -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("start", "says"), [((5, 0), DNLOAD_IDLE), ((9, 0), UPLOAD_IDLE)])
-def test_a_former_tool_may_have_left_it_in_the_middle(start, says):
-    """ABORT leads out of both."""
-    wire = Wire(faults=Faults(start=start))
-    found = wire.status()
-    wire.abort()
-    assert [says, IDLE] == [found, wire.status()]
-
-
-def test_it_may_say_busy_for_no_time_a_hundred_times():
-    """Then it works as usual."""
-    wire = idle(faults=Faults(zero_polls=100))
-    wire.download(0, POINT_PRIVATE)
-    said = [wire.status() for _ in range(102)]
-    assert said == ["000000000400"] * 100 + [BUSY_50, DNLOAD_IDLE]
-
-
-def test_it_may_announce_more_than_a_minute():
-    """65 s, little-endian; the work itself is not longer."""
-    wire = idle(faults=Faults(poll_ms=65000))
-    assert wire.do(0, ERASE_PRIVATE)[0] == "00e8fd000400"
-    assert wire.paused == [0.05]
-
-
-@pytest.mark.parametrize("times", [1, 2, 3, 4])
-def test_it_may_stall_while_it_is_busy(times):
-    """The STALL replaces GETSTATUS, nothing is lost."""
-    wire = idle(faults=Faults(stalls_while_busy=times))
-    wire.download(0, POINT_PRIVATE)
-    wire.status()
-    for _ in range(times):
-        with pytest.raises(Stall):
-            wire.status()
-    assert wire.status() == DNLOAD_IDLE
-
-
-def test_it_may_take_writes_and_not_keep_them():
-    """Silent write protection: only reading back shows it."""
-    wire = idle(faults=Faults(ignores_writes=True))
-    wire.do(0, ERASE_PRIVATE)
-    assert wire.do(2, "3082")[1] == DNLOAD_IDLE
-    assert wire.read(POINT_PRIVATE, 2) == "ffff"
-
-
-def test_it_may_report_a_failed_erase():
-    """errERASE, dfuERROR; the page is as it was."""
-    wire = idle(faults=Faults(fails_with=4))
-    assert wire.do(0, ERASE_PRIVATE)[1] == "040000000a00"
-    assert wire.core.counts.erased == []
-
-
-def test_its_status_may_be_short():
-    """Fewer than six bytes are no status."""
-    assert Wire(faults=Faults(status_length=4)).status() == "0a000000"
-
-
-@pytest.mark.parametrize(("size", "field"), [(0, "0000"), (2048, "0008")])
-def test_it_may_claim_another_transfer_size(size, field):
-    """As bytes 5 and 6 of the functional descriptor."""
-    wire = Wire(faults=Faults(transfer_size=size))
-    assert field == wire.standard(6, 0x0200)[2 * 32 : 2 * 34]
-
-
-def test_it_may_leave_saying_that_it_stays():
-    """Particle's later devices answer dfuDNLOAD-IDLE."""
-    wire = idle(faults=Faults(leave=Leave.IDLE))
-    wire.download(0, "")
-    assert ("000100000500", Away(1.5)) == (wire.status(), wire.core.away)
-
-
-def test_it_may_leave_without_an_answer():
-    """Hang while `away` is set: it left in the middle of this transfer."""
-    wire = idle(faults=Faults(leave=Leave.VANISHES))
-    wire.download(0, "")
-    with pytest.raises(Hang):
-        wire.status()
-    assert Away(1.5) == wire.core.away
-
-
-def test_its_cable_may_slip_after_a_certain_request():
-    """That request is still answered; once is enough."""
-    wire = Wire(faults=Faults(unplugged_after=3))
-    wire.status()
-    wire.clear()
-    assert (IDLE, Away(None)) == (wire.status(), wire.core.away)
-    with pytest.raises(ValueError, match="plug it in"):
-        wire.core.press("dfu")
-    wire.core.power_on()
-    assert None is wire.core.away
-
-
-def test_a_write_that_was_cut_off_keeps_its_first_bytes():
-    """Byte k of the slot, once in the unit's life."""
-    wire = idle(faults=Faults(unplugged_at=0x2002))
-    wire.do(0, ERASE_PRIVATE)
-    wire.download(2, "30820258")
-    assert (BUSY_30, Away(None)) == (wire.status(), wire.core.away)
-    wire.core.power_on()
-    wire.core.press("dfu")
-    wire.core.power_on()
-    wire.clear()
-    assert wire.read(POINT_PRIVATE, 4) == "3082ffff"
-    wire.do(2, "30820258")
-    assert wire.read(POINT_PRIVATE, 4) == "30820258"
-
-
-# --- keeping ------------------------------------------------------------------------------
-
-
-def test_another_process_goes_on_with_the_same_core():
-    """Contents, state machine, pending work and a hang: all of it is JSON."""
-    first = idle()
-    first.do(0, ERASE_PRIVATE)
-    first.download(2, "cafe")
-    kept = json.loads(json.dumps(first.core.freeze()))
-
-    second = Wire()
-    second.core.thaw(kept)
-
-    assert [second.status(), second.status()] == [BUSY_30, DNLOAD_IDLE]
-    assert second.read(POINT_PRIVATE, 2) == "cafe"
-
-
-def test_a_hang_outlives_the_process():
-    """Ending a program heals nothing."""
-    first = idle(external_alive=False)
-    first.download(0, ERASE_PRIVATE)
-    first.status()
-
-    second = Wire(external_alive=False)
-    second.core.thaw(first.core.freeze())
-
-    with pytest.raises(Hang):
-        second.status()
-
-
-def test_every_scenario_has_a_sentence_and_a_device():
-    """Names are words of the command line; ids differ from unit to unit."""
-    made = [unit.make(lambda _: None) for scenario in SCENARIOS for unit in scenario.units]
-    names = [scenario.name for scenario in SCENARIOS]
-    assert names[:4] == ["core-healthy", "core-blank-key", "case-3", "core-unplug-mid-write"]
-    assert len(names) == len(set(names))
-    boards = [unit for unit in made if isinstance(unit, ParticleBoard)]
-    assert len(boards) == len({board.device_id for board in boards})
-    assert all(scenario.about.endswith(".") for scenario in SCENARIOS)

@@ -29,6 +29,7 @@ from tests.families.smartcardhsm.others import (
     client,
     said,
 )
+from tests.families.smartcardhsm.restoring import keys_of, waiting
 from tests.families.smartcardhsm.sticks import (
     USER,
     backed_up,
@@ -40,7 +41,6 @@ from tests.families.smartcardhsm.sticks import (
     sealed,
     with_ec,
 )
-from tests.families.smartcardhsm.test_hsm_restore import keys_of, waiting
 from tests.harness import workshop
 
 __all__ = ["quick"]

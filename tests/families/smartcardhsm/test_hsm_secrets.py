@@ -13,6 +13,7 @@ import pytest
 from console import toil
 from console.families.smartcardhsm.dkek import Dkek
 from console.families.smartcardhsm.simulator import SHARE
+from tests.families.smartcardhsm.restoring import waiting
 from tests.families.smartcardhsm.sticks import (
     NEW,
     SO,
@@ -27,7 +28,6 @@ from tests.families.smartcardhsm.sticks import (
     spellings,
     with_ec,
 )
-from tests.families.smartcardhsm.test_hsm_restore import waiting
 from tests.harness import Workshop, workshop
 
 __all__ = ["quick"]

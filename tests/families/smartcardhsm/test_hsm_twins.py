@@ -15,6 +15,7 @@ from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.simulator import PIN, initialised, with_key
 from console.families.smartcardhsm.simulator_faults import Fault, Outcome
 from console.families.smartcardhsm.simulator_keys import Key
+from tests.families.smartcardhsm.restoring import keys_of
 from tests.families.smartcardhsm.sticks import (
     USER,
     backed_up,
@@ -25,7 +26,6 @@ from tests.families.smartcardhsm.sticks import (
     sealed,
 )
 from tests.families.smartcardhsm.test_hsm_others import Line
-from tests.families.smartcardhsm.test_hsm_restore import keys_of
 from tests.harness import workshop
 
 CHECK, RESTORE = "smartcardhsm.check", "smartcardhsm.restore"
