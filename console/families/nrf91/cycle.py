@@ -59,6 +59,12 @@ class Work:
     facts: tuple[str, ...] = ()
     again: str = "run check: it compares with this run's last picture"
 
+    @classmethod
+    def by_sheet(cls, done: str, what: str, flow: str, advice: str) -> Work:
+        """Entries of a job sheet, which tells their digests, too."""
+        listed = "listed with the right digests"
+        return cls(done, what, listed, flow, advice, again="run check with the same sheet")
+
 
 def proven(
     guide: Guide,

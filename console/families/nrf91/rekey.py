@@ -105,14 +105,8 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
         written = change_inactive(guide, modem, patient, touches)
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "rekey")
-    work = Work(
-        "Re-keyed",
-        names_of(items),
-        "listed with the right digests",
-        "rekey",
-        "The other entries are as they were. The cloud must accept the new certificate.",
-        again="run check with the same sheet",
-    )
+    advice = "The other entries are as they were. The cloud must accept the new certificate."
+    work = Work.by_sheet("Re-keyed", names_of(items), "rekey", advice)
     return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 

@@ -67,14 +67,8 @@ def restore(guide: Guide) -> Outcome:
         return broke_off(patient, written, touches, "restore")
     if rewrites:
         return _cause_remains(items, patient)
-    work = Work(
-        "Restored",
-        names_of(items),
-        "listed with the right digests",
-        "restore",
-        "The other entries are as they were. Both pictures are in the record.",
-        again="run check with the same sheet",
-    )
+    advice = "The other entries are as they were. Both pictures are in the record."
+    work = Work.by_sheet("Restored", names_of(items), "restore", advice)
     return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 
