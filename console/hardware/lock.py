@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,6 +89,27 @@ def holder(inode: int, proc: Path = PROC) -> str:
         if pid is not None:
             return who(proc / str(pid), pid)
     return "another program"
+
+
+def opener(path: str, proc: Path = PROC) -> str:
+    """Which other program has that node open, in words; "" where we see none.
+
+    Of other users' programs only root sees what they have open (proc(5), /proc/pid/fd).
+    """
+    node = str(Path(path).resolve())
+    places = (place for place in proc.iterdir() if place.name.isdigit())
+    for place in sorted(places, key=lambda place: int(place.name)):
+        if int(place.name) != os.getpid() and node in _opened(place / "fd"):
+            return who(place, int(place.name))
+    return ""
+
+
+def _opened(folder: Path) -> Iterator[str]:
+    # Processes end, and files are closed, while they are looked at.
+    with suppress(OSError):
+        for opened in folder.iterdir():
+            with suppress(OSError):
+                yield str(opened.readlink())
 
 
 def flock_of(line: str, inode: int) -> int | None:

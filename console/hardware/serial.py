@@ -15,7 +15,7 @@ import serial
 
 from console.errors import DeviceError, Garbled, NotPermitted, Silent, Unplugged
 from console.events import Device
-from console.hardware.lock import Held, hold_device, holder
+from console.hardware.lock import Held, hold_device, holder, opener
 
 BAUD = 115200
 WRITE_PATIENCE = 5.0
@@ -32,6 +32,8 @@ class SerialPort:
         try:
             if any(node.kind == "usb" for node in device.nodes):
                 self._held = hold_device(device, path)
+            # Another one that did not ask for the port alone shares its bytes with us unseen.
+            self._expect_unused()
             # "exclusive" locks the tty too, so that a tty of no USB device is locked as well.
             # Its own timeout is none: to change it for each read sets up the port anew each time.
             self._tty = serial.Serial(
@@ -40,6 +42,14 @@ class SerialPort:
         except (OSError, ValueError) as error:
             self._let_go()
             raise self._meant(error) from error
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _expect_unused(self) -> None:
+        user = opener(self._path)
+        if user:
+            raise _used(user, self._path)
 
     def send(self, data: bytes) -> None:
         try:
@@ -77,14 +87,16 @@ class SerialPort:
         if number in (errno.EACCES, errno.EPERM):
             return NotPermitted(f"This user may not open {self._path}.")
         if number in (errno.EBUSY, errno.EAGAIN) or _says(error, "exclusively lock"):
-            who = holder(Path(self._path).stat().st_ino)
-            return NotPermitted(
-                f"{who[0].upper()}{who[1:]} is using {self._path}.",
-                "Close it, then run again.",
-            )
+            locked = holder(Path(self._path).stat().st_ino)
+            return _used(opener(self._path) or locked, self._path)
         if number in (errno.EIO, errno.ENXIO, errno.ENODEV):
             return Unplugged(f"The device in port {self._port} was unplugged.")
         return Garbled(f"The wire to the device in port {self._port} failed ({error}).")
+
+
+def _used(user: str, path: str) -> NotPermitted:
+    sentence = f"{user[0].upper()}{user[1:]} is using {path}."
+    return NotPermitted(sentence, "Close it, then run again.")
 
 
 def _says(error: Exception, words: str) -> bool:

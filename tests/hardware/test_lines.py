@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
 
@@ -13,7 +15,7 @@ from console.errors import NotPermitted, Silent, Stopped, Unplugged
 from console.events import Device, Node
 from console.hardware.hid import Hidraw, backend
 from console.hardware.lines import Faulty, Stoppable, Traced
-from console.hardware.lock import hold_device, hold_name
+from console.hardware.lock import hold_device, hold_name, opener
 from console.hardware.serial import SerialPort
 
 
@@ -70,6 +72,23 @@ def test_a_second_opener_of_a_serial_line_is_told_who_has_it(wire):
     with pytest.raises(NotPermitted, match=f"process {os.getpid()}"):
         SerialPort(device, path)
     line.close()
+    SerialPort(device, path).close()
+
+
+def test_a_program_that_shares_the_port_is_told_by_name(wire):
+    """It did not ask for the port alone: without a look it would take half of our answers."""
+    _, device, path = wire
+    shares = (
+        f"import os, sys; os.open({path!r}, os.O_RDWR | os.O_NOCTTY); print(flush=True); input()"
+    )
+    command = [sys.executable, "-c", shares]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as other:
+        other.stdout.readline()
+        with pytest.raises(NotPermitted, match=rf"process {other.pid}\) is using {path}"):
+            SerialPort(device, path)
+        assert opener(path).endswith(f"(process {other.pid})")
+        other.communicate("\n")
     SerialPort(device, path).close()
 
 
