@@ -202,13 +202,29 @@ def _blocks(text: str, file: str, what: str) -> tuple[str, ...]:
 
 
 def _authorities(text: str, file: str) -> str:
-    pem = "\n".join(_blocks(text, file, "root CA"))
-    _certificates(pem, file)
-    return pem
+    return _certificates_alone(text, file, "root CA")
 
 
 def _certificate(text: str, file: str) -> str:
-    pem = "\n".join(_blocks(text, file, "certificate"))
+    return _certificates_alone(text, file, "certificate")
+
+
+def _certificates_alone(text: str, file: str, what: str) -> str:
+    """The certificates of the file, which holds nothing else. Raises GateClosed.
+
+    The library skips other blocks; the modem would store them, and give a certificate's slot out.
+    """
+    blocks = _blocks(text, file, what)
+    labels = [block.partition("-----BEGIN ")[2].partition("-----")[0] for block in blocks]
+    if any("PRIVATE KEY" in label for label in labels):
+        there = "beside the certificate" if "CERTIFICATE" in labels else "and no certificate"
+        raise _wrong(
+            f"{file} holds a private key {there}.",
+            "A modem gives certificates out. Each belongs in a file, and a row, of its own.",
+        )
+    if set(labels) != {"CERTIFICATE"}:
+        raise _wrong(f"{file} holds something else than certificates.", "Leave the rest out.")
+    pem = "\n".join(blocks)
     _certificates(pem, file)
     return pem
 

@@ -69,6 +69,26 @@ def test_what_is_wrong_with_a_sheet_is_a_sentence(tmp_path, text, content, words
     assert words in refusal(tmp_path, text, **files).sentence
 
 
+BESIDE = "holds a private key beside the certificate"
+CURVE = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----"
+
+
+@pytest.mark.parametrize("kind", ["ca", "cert"])
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        ((CERT, KEY), BESIDE),
+        ((KEY, CERT), BESIDE),
+        ((KEY,), "holds a private key and no certificate"),
+        ((CERT, KEY, CERT), BESIDE),
+        ((CERT, CURVE), "something else than certificates"),
+    ],
+)
+def test_what_is_no_certificate_never_goes_into_a_certificates_slot(tmp_path, kind, blocks, words):
+    """Such a slot can be read out, and the list would show it as sent."""
+    assert words in refusal(tmp_path, row(kind=kind), it_pem="\n".join(blocks)).sentence
+
+
 def test_the_key_of_another_certificate_is_refused(tmp_path):
     """Both are sound, and do not belong together."""
     text = row() + row(kind="key", file="key.pem")
