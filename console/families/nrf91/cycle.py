@@ -19,7 +19,9 @@ from console.families.nrf91.approach import (
     modem_at,
     put_mode_back,
 )
+from console.families.nrf91.check import names_of, unproven, untold
 from console.families.nrf91.modem import OFF
+from console.families.nrf91.sheet import Item
 from console.families.nrf91.store import Difference, Picture, names
 from console.flow import Outcome, Step
 from console.guide import Acts, Guide, Reconnect
@@ -58,12 +60,31 @@ class Work:
     to_do: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     again: str = "run check: it compares with this run's last picture"
+    left_open: str = ""
+    """What the list does not tell."""
 
     @classmethod
-    def by_sheet(cls, done: str, what: str, flow: str, advice: str) -> Work:
-        """Entries of a job sheet, which tells their digests, too."""
-        listed = "listed with the right digests"
-        return cls(done, what, listed, flow, advice, again="run check with the same sheet")
+    def by_sheet(
+        cls, done: str, items: tuple[Item, ...], written: Picture, flow: str, advice: str
+    ) -> Work:
+        """Entries of a job sheet, which tells their digests, as far as the modem does too."""
+        bare = untold(items, written)
+        return cls(
+            done,
+            names_of(items),
+            "listed" if len(bare) == len(items) else "listed with the right digests",
+            flow,
+            advice,
+            to_do_of(items, written),
+            again="run check with the same sheet",
+            left_open=unproven(items, written),
+        )
+
+
+def to_do_of(items: tuple[Item, ...], written: Picture) -> tuple[str, ...]:
+    """What is left to do about what the modem lists without a digest."""
+    bare = names_of(untold(items, written))
+    return (f"Let it connect once: only that proves {bare}.",) if bare else ()
 
 
 def proven(
@@ -91,7 +112,7 @@ def proven(
         guide.warn(f"Its application wrote something at its start: {names(own)}.")
     return Outcome(
         Verdict.REPAIRED,
-        f"{work.done}: {work.what}; {work.listed} before and after a power cycle.",
+        f"{work.done}: {work.what}; {work.listed} before and after a power cycle{work.left_open}.",
         work.advice,
         (*pictures(patient), f"After the power cycle: {now}", *work.facts),
         work.to_do,
@@ -158,7 +179,7 @@ def _moved(
 def _not_proven(patient: Patient, work: Work, why: str) -> Outcome:
     return Outcome(
         Verdict.REPAIRED,
-        f"{work.done}, power-cycle not proven: {work.what} ({work.listed}); {why}.",
+        f"{work.done}, power-cycle not proven: {work.what} ({work.listed}); {why}{work.left_open}.",
         f"Switch it off and on, then {work.again}.",
         (*pictures(patient), *work.facts),
         (f"A power cycle; then {work.again}.", *work.to_do),

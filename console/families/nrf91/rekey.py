@@ -28,7 +28,6 @@ from console.families.nrf91.approach import (
     read_sheet,
     require_supply,
 )
-from console.families.nrf91.check import names_of
 from console.families.nrf91.cycle import STEPS as CYCLE
 from console.families.nrf91.cycle import Work, proven
 from console.families.nrf91.modem import Modem
@@ -106,7 +105,7 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "rekey")
     advice = "The other entries are as they were. The cloud must accept the new certificate."
-    work = Work.by_sheet("Re-keyed", names_of(items), "rekey", advice)
+    work = Work.by_sheet("Re-keyed", items, written.picture, "rekey", advice)
     return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 
