@@ -319,7 +319,7 @@ class Modem:
         """Delete it; one that is not there is deleted. It is gone only when find() says so."""
         try:
             self.ask(f"AT%CMNG=3,{tag},{kind}", f"Deleting {name_of(tag, kind)}", WORKS)
-        except Refused:
+        except (Refused, Silent):  # its answer may be lost: the list decides
             if self.find(tag, kind) is not None:
                 raise
 

@@ -96,9 +96,9 @@ def _write(item: Item, replaces: bool, modem: Modem) -> None:
 
 
 def _put(item: Item, replaces: bool, modem: Modem) -> None:
-    write = partial(modem.write, *item.pair, item.content)
+    write = partial(_sent, item, modem)
     try:
-        offline(modem, write)
+        write()
     except Refused as error:
         if not replaces or error.code not in EXISTS:
             raise
@@ -107,7 +107,18 @@ def _put(item: Item, replaces: bool, modem: Modem) -> None:
             return
     # What is there is deleted only now: content that is refused as invalid has cost nothing.
     offline(modem, partial(modem.delete, *item.pair))
-    offline(modem, write)
+    write()
+
+
+def _sent(item: Item, modem: Modem) -> None:
+    """The write itself; once more where no answer came and the list does not show it."""
+    write = partial(modem.write, *item.pair, item.content)
+    try:
+        offline(modem, write)
+    except Silent:
+        # What was lost may have been "it exists already", which decides how it goes on.
+        if not item.is_proven_by(modem.find(*item.pair)):
+            offline(modem, write)
 
 
 def offline(modem: Modem, act: Callable[[], T]) -> T:
