@@ -7,6 +7,7 @@ afterwards; all bytes sent is not done. The credentials are not touched by this.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from console.errors import ConsoleError, GateClosed, Refused
 from console.events import Damage, Device, Verdict
@@ -24,6 +25,9 @@ from console.families.nrf91.image import MODEM_FIRMWARE, Image
 from console.families.nrf91.store import Picture
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Acts, Guide, Reconnect
+
+if TYPE_CHECKING:
+    from console.families.nrf91.recovery import Recovery
 
 LIMIT, USUAL = 300.0, 20.0
 AWAKE_TRIES = 8
@@ -134,7 +138,7 @@ def _written(guide: Guide, port: str, image: Image) -> bool:
         boot = Recovery(line, guide.seconds)
         told = partial(guide.progress, "Writing the application")
         guide.step(UPLOAD, boot.upload, image.data, told, found=lambda _: "every byte taken")
-        confirmed = guide.step(CONFIRM, _confirmed, boot.digest, image, found=_confirmation)
+        confirmed = guide.step(CONFIRM, _confirmed, guide, boot, image, found=_confirmation)
         try:
             guide.step(LEAVE, boot.leave, found=str)
         except ConsoleError as error:
@@ -142,18 +146,30 @@ def _written(guide: Guide, port: str, image: Image) -> bool:
     return confirmed
 
 
-def _confirmed(digest: object, image: Image) -> bool:
-    assert callable(digest)
-    found = digest()
-    if found is None:
+def _confirmed(guide: Guide, boot: Recovery, image: Image) -> bool:
+    slots = boot.slots()
+    if slots is None:
         return False
-    if found != image.digest:
+    if not slots.listed:
+        raise Refused(
+            "The bootloader took every byte, but lists no image in its first slot that it would "
+            "start: perhaps signed with another key.",
+            "Repeat it once at most; then ask for the image for this board.",
+            code="digest",
+        )
+    if slots.digest and slots.digest != image.digest:
         raise Refused(
             "The bootloader took every byte, but holds another image than was sent.",
             "It stays in its bootloader. Run flash again; it writes from the start.",
             code="digest",
         )
-    return True
+    if slots.waiting:
+        guide.warn(
+            f"Another image (version {slots.waiting}) waits in its other slot: the next start may "
+            "put that in place of this one.",
+            "Run check, and look which version runs.",
+        )
+    return bool(slots.digest)
 
 
 def _confirmation(confirmed: bool) -> str:
