@@ -41,6 +41,7 @@ def check(guide: Guide) -> Outcome:
         patient = meet(guide, modem, port)
         own = modem.own_store()
         sheet = sheet.stored_by(modem.way) if sheet else None
+        modem.put_numbers_back()
     if own is not None:
         guide.warn(
             f"Its firmware is a serial modem with a TLS store of its own: {counted(own)} there.",

@@ -20,7 +20,7 @@ from console.families.nrf91.approach import (
     put_mode_back,
 )
 from console.families.nrf91.check import names_of, unproven, untold
-from console.families.nrf91.modem import OFF
+from console.families.nrf91.modem import OFF, Modem
 from console.families.nrf91.sheet import Item
 from console.families.nrf91.store import Difference, Picture, names
 from console.flow import Outcome, Step
@@ -46,6 +46,13 @@ HANDS = (
     "Wait 5 s.",
     "Switch it on, with the USB cable in the same port.",
 )
+
+HANDS_AGAIN = (
+    "It came back on USB, but its modem was never off: a battery kept it on.",
+    "Switch it off with its own switch, or take the battery out and pull the cable.",
+    *HANDS[1:],
+)
+_NEVER_OFF = "it came back on USB, but its modem was never off"
 
 
 @dataclass(frozen=True)
@@ -96,13 +103,13 @@ def proven(
 ) -> Outcome:
     """The verdict about a change of those pairs that is in, after a power cycle or without one."""
     try:
-        if _off_and_on(guide, patient) is None:
-            _put_back_where_it_stayed(guide, patient)
-            return _not_proven(patient, work, "it was not switched off and on")
-        now = guide.step(PROVE, _listed, guide, patient, found=str)
+        now = _cycled(guide, patient)
     except ConsoleError as error:
         _put_back_where_it_stayed(guide, patient)
         return _not_proven(patient, work, error.sentence.rstrip("."))
+    if isinstance(now, str):
+        _put_back_where_it_stayed(guide, patient)
+        return _not_proven(patient, work, now)
     touched = set(pairs)
     moved = now.since(written)
     own = tuple(entry for entry in moved.new if entry.pair not in touched)
@@ -124,16 +131,29 @@ def pictures(patient: Patient) -> tuple[str, ...]:
     return (str(patient.identity), f"Store before: {patient.picture}")
 
 
-def _off_and_on(guide: Guide, patient: Patient) -> Device | None:
+def _cycled(guide: Guide, patient: Patient) -> Picture | str:
+    """The store after the power was gone; or why it was not."""
+    why, port = "it was not switched off and on", patient.path
+    for hands in (HANDS, HANDS_AGAIN):
+        if _off_and_on(guide, port, hands) is None:
+            break
+        now = guide.step(PROVE, _listed, guide, patient, found=lambda it: str(it or _NEVER_OFF))
+        if now is not None:
+            return now
+        why, port = _NEVER_OFF, find_port(guide)
+    return why
+
+
+def _off_and_on(guide: Guide, port: str, hands: tuple[str, ...]) -> Device | None:
     with guide.expect(*RUNNING, what="the board, switched off and on again") as back:
-        with modem_at(guide, patient.path) as modem:
+        with modem_at(guide, port) as modem:
             guide.step(FLUSH, modem.set_mode, OFF, found=lambda _: "closed")
-        return guide.step(POWER, _wait, back, found=_arrival)
+        return guide.step(POWER, _wait, back, hands, found=_arrival)
 
 
-def _wait(back: Reconnect) -> Device | None:
+def _wait(back: Reconnect, hands: tuple[str, ...]) -> Device | None:
     return back.wait(
-        limit=BACK_LIMIT, usual=BACK_USUAL, hands=HANDS, safe=POWER.safe, acts=Acts.BRING
+        limit=BACK_LIMIT, usual=BACK_USUAL, hands=hands, safe=POWER.safe, acts=Acts.BRING
     )
 
 
@@ -141,16 +161,32 @@ def _arrival(came: Device | None) -> str:
     return "it is back" if came else "it did not go and come back"
 
 
-def _listed(guide: Guide, patient: Patient) -> Picture:
-    """What it holds now. Raises GateClosed where it is another modem, or answers no AT."""
+def _listed(guide: Guide, patient: Patient) -> Picture | None:
+    """What it holds now; None where its modem was never off.
+
+    Raises GateClosed where it is another modem, or answers no AT.
+    """
     port = find_port(guide, AWAKE_TRIES)
     with modem_at(guide, port) as modem:
         identity = modem.identify()
         guide.unique(identity.unit)
+        if _was_never_off(modem, patient):
+            put_mode_back(guide, modem, patient.mode)
+            return None
         picture = modem.picture(identity)
         keep(guide, picture, "after-power-cycle")
         put_mode_back(guide, modem, patient.mode)
+        modem.put_numbers_back()
         return picture
+
+
+def _was_never_off(modem: Modem, patient: Patient) -> bool:
+    """Are numbers (CMEE=1) and mode (CFUN=0) both as they were left, and other than found?
+
+    A modem starts with CMEE=0. An application may set one of them itself: that proves nothing.
+    """
+    were_other = patient.numbered is False and patient.mode != OFF
+    return were_other and modem.numbered is True and modem.mode() == OFF
 
 
 def _put_back_where_it_stayed(guide: Guide, patient: Patient) -> None:
