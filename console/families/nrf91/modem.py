@@ -327,8 +327,7 @@ class Modem:
 
     def write(self, tag: int, kind: int, content: str) -> None:
         """Put it in. It is in only when find() says so."""
-        command = f'AT%CMNG=0,{tag},{kind},"{content}"'
-        self.ask(command, f"Writing {name_of(tag, kind)}", WORKS)
+        self.ask(at.writing(tag, kind, content), f"Writing {name_of(tag, kind)}", WORKS)
 
     def delete(self, tag: int, kind: int) -> None:
         """Delete it; one that is not there is deleted. It is gone only when find() says so."""

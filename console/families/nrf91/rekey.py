@@ -33,7 +33,7 @@ from console.families.nrf91.cycle import Work, proven
 from console.families.nrf91.modem import Modem
 from console.families.nrf91.reset import tags_of
 from console.families.nrf91.restore import REPLACE
-from console.families.nrf91.sheet import Sheet
+from console.families.nrf91.sheet import Sheet, require_passable
 from console.families.nrf91.store import Entry, Type, name_of
 from console.families.nrf91.writing import (
     EXISTS,
@@ -98,6 +98,7 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
         if not items:
             sentence = f"The modem holds this very pair already. {NOTHING}"
             return Outcome(Verdict.NO_FAULT, sentence)
+        require_passable(items, modem.way)
         require_supply(patient)
         _agreed(guide, patient, tuple(item.pair for item in items))
         touches = tuple(put(i, patient.picture.find(*i.pair) is not None) for i in items)

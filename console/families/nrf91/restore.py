@@ -29,7 +29,7 @@ from console.families.nrf91.check import different, missing, names_of, unproven,
 from console.families.nrf91.cycle import STEPS as CYCLE
 from console.families.nrf91.cycle import Work, pictures, proven, to_do_of
 from console.families.nrf91.modem import Modem
-from console.families.nrf91.sheet import Item, Sheet
+from console.families.nrf91.sheet import Item, Sheet, require_passable
 from console.families.nrf91.store import Picture, Type
 from console.families.nrf91.writing import STEPS, Touch, broke_off, change_inactive, put
 from console.flow import Flow, Kind, Outcome, Question
@@ -59,6 +59,7 @@ def restore(guide: Guide) -> Outcome:
         items, touches = _plan(guide, sheet, patient)
         if not touches:
             return _nothing_to_do(sheet, patient)
+        require_passable(items, modem.way)
         require_supply(patient)
         written = change_inactive(guide, modem, patient, touches, stays_off=not rewrites)
         if written.error is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from console.errors import GateClosed
+from console.errors import GateClosed, Refused
+from console.families.nrf91 import at
 from console.families.nrf91.at import Way
 from console.families.nrf91.store import TAG_LIMIT, Entry, Type, counted, digest_of, name_of
 
@@ -100,6 +102,16 @@ class Sheet:
 
     def find(self, tag: int, kind: Type) -> Item | None:
         return next((item for item in self.items if item.pair == (tag, kind)), None)
+
+
+def require_passable(items: Iterable[Item], way: Way) -> None:
+    """Raises GateClosed for the first that the board could not pass on whole, that way."""
+    for item in items:
+        try:
+            at.encode(at.writing(*item.pair, item.content), way)
+        except Refused as error:
+            advice = error.advice.removeprefix("Nothing was sent. ")
+            raise _wrong(f"{item.file}: {error.sentence}", advice) from None
 
 
 def _with_line_ends(item: Item) -> Item:

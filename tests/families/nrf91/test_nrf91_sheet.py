@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from console.errors import GateClosed
-from console.families.nrf91.sheet import MOST, Sheet
+from console.families.nrf91.at import Way
+from console.families.nrf91.sheet import MOST, Item, Sheet, require_passable
 from console.families.nrf91.simulator_contents import certificate_pem, private_pem, psk
 from console.families.nrf91.store import Entry, Type
 from tests.families.nrf91.modem_bench import CONTENTS, LOST, sheet
@@ -136,3 +137,13 @@ def test_several_authorities_may_stand_in_one_file_up_to_what_a_command_carries(
     (item,) = Sheet.read(str(tmp_path / "credentials.toml")).items
 
     assert item.content.count("BEGIN") == count > 1
+
+
+def test_a_command_that_a_shell_makes_too_long_is_refused_with_its_file():
+    """Each line end takes two characters there; elsewhere it fits."""
+    item = Item(1, Type.CA, "roots.pem", "M" * 19 + ("\n" + "M" * 19) * 199, frozenset())
+    require_passable([item], Way.PLAIN)
+    with pytest.raises(GateClosed) as refused:
+        require_passable([item], Way.SHELL)
+    assert refused.value.sentence.startswith("roots.pem: A command of 4")
+    assert refused.value.advice == "Nothing is written. Split the certificates over several tags."
