@@ -31,6 +31,8 @@ GREETING, USUAL, ERASES = 2.0, 10.0, 40.0
 SENDS = 3
 """Times a request is sent before silence counts."""
 STALLS = 8
+TOO_LARGE = "size"
+"""The code of a refusal of the first piece, for its length perhaps."""
 START = b"\x06\x09"
 
 RC = {
@@ -93,9 +95,12 @@ class Recovery:
             piece = data[at : at + CHUNK]
             first = {"image": 0, "len": total, "sha": sha} if at == 0 else {}
             patience = ERASES if at == 0 else USUAL
-            answer = self._exchange(
-                ImageUploadWriteRequest, patience, SENDS, off=at, data=piece, **first
-            )
+            try:
+                answer = self._exchange(
+                    ImageUploadWriteRequest, patience, SENDS, off=at, data=piece, **first
+                )
+            except Refused as error:
+                raise _at_first(error, total) if at == 0 else error from None
             wanted = answer.get("off")
             if not isinstance(wanted, int) or not 0 <= wanted <= total:
                 raise Garbled("The bootloader asks for an offset that is not in the image.")
@@ -147,6 +152,18 @@ class Recovery:
                 frame, heard = next_frame(heard)
         sentence = f"The bootloader did not answer within {patience:g} s."
         raise Silent(sentence, waited=patience)
+
+
+def _at_first(error: Refused, total: int) -> Refused:
+    """What a refusal of the first piece means: boot_serial compares the length with the slot."""
+    if error.code != "SMP 3":
+        return error
+    return Refused(
+        f"The bootloader refused the first piece: the image ({total} bytes) may be larger than "
+        "its slot.",
+        "Ask for the image for this board.",
+        code=TOO_LARGE,
+    )
 
 
 def _slots(told: list[Any]) -> Slots:

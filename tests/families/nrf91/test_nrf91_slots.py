@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.families.nrf91.simulator_image import judged
-from console.families.nrf91.simulator_rows import OLDEST, PLAIN, Faults
+from console.families.nrf91.simulator_rows import FULL, OLDEST, PLAIN, Faults
 from console.families.nrf91.simulator_smp import Bootloader
 from tests.families.nrf91.modem_bench import bench
 from tests.families.nrf91.test_nrf91_faults import unit
@@ -83,3 +83,33 @@ def test_an_older_bootloader_that_starts_no_such_image_lists_none_either(tmp_pat
     scenario = unit(recovery=recovery, faults=Faults(flips_image_byte=3000))
     with bench(tmp_path / "s", scenario, **image(tmp_path / "image")) as shop:
         assert "lists no image" in shop.run("nrf91.flash").ended.sentence
+
+
+@pytest.mark.parametrize("recovery", [FULL, PLAIN, OLDEST])
+def test_an_image_larger_than_its_slot_has_erased_nothing(tmp_path, recovery):
+    """It is refused with its first piece, and the old one is listed still."""
+    with bench(tmp_path / "s", unit(recovery=recovery), **image(tmp_path / "i", 470_000)) as shop:
+        before = bytes(shop.bus.simulator("1-1").bootloader.cells)
+        ended = shop.run("nrf91.flash").ended
+        assert bytes(shop.bus.simulator("1-1").bootloader.cells) == before
+        assert (ended.verdict, ended.damage) == ("unfinished", "nothing written")
+        assert "may be larger than its slot" in ended.sentence
+        assert "still lists an application" in ended.sentence
+
+
+def test_a_first_piece_that_is_refused_with_nothing_listed_may_have_erased(tmp_path, monkeypatch):
+    """Then nobody knows whether the application is there."""
+    lists(monkeypatch, lambda images: [])
+    with bench(tmp_path / "s", unit(), **image(tmp_path / "image", 470_000)) as shop:
+        ended = shop.run("nrf91.flash").ended
+        assert (ended.verdict, ended.damage) == ("unfinished", HALF)
+        assert "may be larger than its slot" in ended.sentence
+        assert "lists no application" in ended.sentence
+
+
+def test_a_first_piece_that_is_refused_after_the_erasing_is_told_from_it(tmp_path):
+    """The same number, and the list shows the difference."""
+    with bench(
+        tmp_path / "s", unit(faults=Faults(fails_upload_with=3)), **image(tmp_path / "image")
+    ) as shop:
+        assert shop.run("nrf91.flash").ended.damage == HALF
