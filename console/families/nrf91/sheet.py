@@ -154,10 +154,10 @@ def _item(number: int, row: Any, folder: Path) -> Item:
     if not isinstance(file, str) or not file:
         raise _wrong(f"{where} names no file.", _FORM)
     raw = _read(folder / file, "file of the sheet")
-    _require_digest(row.get("sha256"), raw, file)
     content = _content(TYPES[kind], raw, file)
     # What was once written with its last line end, or its comments, is the same credential.
     written = {digest_of(each) for each in (raw, raw.rstrip(), content.encode())}
+    _require_digest(row.get("sha256"), written, file)
     return Item(tag, TYPES[kind], file, content, frozenset(written))
 
 
@@ -171,10 +171,10 @@ def _read(place: Path, what: str) -> bytes:
         ) from None
 
 
-def _require_digest(wanted: object, raw: bytes, file: str) -> None:
+def _require_digest(wanted: object, known: set[str], file: str) -> None:
+    """Raises GateClosed unless it is one of these: of the file, or as the modem tells it."""
     if wanted is None:
         return
-    known = {digest_of(raw), digest_of(raw.rstrip())}
     if not isinstance(wanted, str) or wanted.strip().upper() not in known:
         raise _wrong(
             f"{file} has another SHA-256 than the sheet says.",

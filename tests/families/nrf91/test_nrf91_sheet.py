@@ -123,6 +123,9 @@ def test_comments_around_a_certificate_are_left_out_and_still_the_same_credentia
     (tmp_path / "credentials.toml").write_text(row(more=f'sha256 = "{digest}"'))
     (item,) = Sheet.read(str(tmp_path / "credentials.toml")).items
 
+    told = hashlib.sha256(CERT.encode()).hexdigest()
+    (tmp_path / "credentials.toml").write_text(row(more=f'sha256 = "{told}"'))
+    assert Sheet.read(str(tmp_path / "credentials.toml")).items == (item,)
     assert item.content == CERT
     assert item.is_in(Entry(3, 1, digest.upper()))
     assert item.pair == LOST
