@@ -48,13 +48,17 @@ NOISE = (
 
 @dataclass(frozen=True)
 class Patient:
-    """The modem that was found: where, who, how it was, what it held."""
+    """The modem that was found: where, who, how it was, what it held.
+
+    `numbered` says whether it told errors by number (+CMEE); None where it does not say.
+    """
 
     path: str
     identity: Identity
     mode: int
     supply: Supply
     picture: Picture
+    numbered: bool | None = None
 
 
 # --- the port --------------------------------------------------------------------------------
@@ -166,7 +170,7 @@ def meet(guide: Guide, modem: Modem, path: str) -> Patient:
     keep(guide, picture, "before")
     if before is not None:
         tell_change(guide, picture.since(before))
-    return Patient(path, identity, mode, supply, picture)
+    return Patient(path, identity, mode, supply, picture, modem.numbered)
 
 
 def name_of_artefact(imei: str, moment: str = "") -> str:

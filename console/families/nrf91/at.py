@@ -89,6 +89,11 @@ def encode(command: str, way: Way = Way.PLAIN) -> bytes:
     return data + (b"\0" if way is Way.NUL else END)
 
 
+def writing(tag: int, kind: int, content: str) -> str:
+    """The command that puts a credential in (%CMNG, opcode 0)."""
+    return f'AT%CMNG=0,{tag},{kind},"{content}"'
+
+
 def _quoted(command: str) -> str:
     """As the shell's command "at" takes it: a line end is the two characters \\n."""
     if "'" in command or "\\" in command:

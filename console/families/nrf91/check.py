@@ -6,6 +6,8 @@ so is what the job sheet asks for and the modem does not have.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from console.events import Verdict
 from console.families.nrf91.approach import (
     ASKED_SHEET,
@@ -39,6 +41,7 @@ def check(guide: Guide) -> Outcome:
         patient = meet(guide, modem, port)
         own = modem.own_store()
         sheet = sheet.stored_by(modem.way) if sheet else None
+        modem.put_numbers_back()
     if own is not None:
         guide.warn(
             f"Its firmware is a serial modem with a TLS store of its own: {counted(own)} there.",
@@ -52,14 +55,25 @@ def check(guide: Guide) -> Outcome:
 
 def warn_of_untold(guide: Guide, sheet: Sheet, picture: Picture) -> None:
     """Say what is listed without a digest, so that nobody takes it for compared."""
-    there = ((item, picture.find(*item.pair)) for item in sheet.items)
-    untold = tuple(item for item, entry in there if entry and not entry.digest)
-    if untold:
+    if found := untold(sheet.items, picture):
         guide.warn(
-            f"Of {names_of(untold)} the modem tells no digest: it is there, and whether it is the "
+            f"Of {names_of(found)} the modem tells no digest: it is there, and whether it is the "
             "sheet's is not known.",
             "Old modem firmware does so. To be sure, replace it by rekey with the sheet.",
         )
+
+
+def untold(items: Iterable[Item], picture: Picture) -> tuple[Item, ...]:
+    """What the modem lists without a digest: it may hold anything there."""
+    there = ((item, picture.find(*item.pair)) for item in items)
+    return tuple(item for item, entry in there if entry and not entry.digest)
+
+
+def unproven(items: Iterable[Item], picture: Picture) -> str:
+    """What the list leaves open of these, to go on a sentence with; "" where nothing."""
+    found = names_of(untold(items, picture))
+    its = f"; of {found} the modem tells no digest, so its content is not proven"
+    return its if found else ""
 
 
 def missing(sheet: Sheet, picture: Picture) -> tuple[Item, ...]:
@@ -121,11 +135,14 @@ def names_of(items: tuple[Item, ...]) -> str:
 
 
 def _well(patient: Patient, before: Picture | None, sheet: Sheet | None) -> str:
-    proofs = ["every credential of the sheet is there"] if sheet else []
+    left_open = unproven(sheet.items, patient.picture) if sheet else ""
+    proofs = (
+        [f"every credential of the sheet is {'listed' if left_open else 'there'}"] if sheet else []
+    )
     proofs += ["nothing has vanished since the last picture here"] if before else []
     if not proofs:
         return f"The modem answers; its store holds {patient.picture}. There is nothing to compare."
-    return f"The modem answers; {' and '.join(proofs)}."
+    return f"The modem answers; {' and '.join(proofs)}{left_open}."
 
 
 def _lonely(picture: Picture) -> str:

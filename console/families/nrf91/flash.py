@@ -7,8 +7,9 @@ afterwards; all bytes sent is not done. The credentials are not touched by this.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from console.errors import ConsoleError, GateClosed, Refused
+from console.errors import ConsoleError, DeviceError, GateClosed, Refused
 from console.events import Damage, Device, Verdict
 from console.families.nrf91.approach import (
     NOTHING,
@@ -24,6 +25,9 @@ from console.families.nrf91.image import MODEM_FIRMWARE, Image
 from console.families.nrf91.store import Picture
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Acts, Guide, Reconnect
+
+if TYPE_CHECKING:
+    from console.families.nrf91.recovery import Recovery
 
 LIMIT, USUAL = 300.0, 20.0
 AWAKE_TRIES = 8
@@ -74,7 +78,7 @@ def flash(guide: Guide) -> Outcome:
     if not port:
         return _not_there()
     confirmed = _written(guide, port, image)
-    return _judged(guide, image, confirmed)
+    return confirmed if isinstance(confirmed, Outcome) else _judged(guide, image, confirmed)
 
 
 # --- into the bootloader -------------------------------------------------------------------------
@@ -125,16 +129,24 @@ def _not_there() -> Outcome:
 # --- the image -----------------------------------------------------------------------------------
 
 
-def _written(guide: Guide, port: str, image: Image) -> bool:
-    """True once the bootloader itself has told the image's digest; False where it tells none."""
-    from console.families.nrf91.recovery import Recovery
+def _written(guide: Guide, port: str, image: Image) -> bool | Outcome:
+    """True once the bootloader itself has told the image's digest; False where it tells none.
+
+    A verdict where it took no piece of it.
+    """
+    from console.families.nrf91.recovery import TOO_LARGE, Recovery
 
     guide.keep(f"image-{image.name}", image.data, "The application that this run wrote.")
     with guide.serial(port) as line:
         boot = Recovery(line, guide.seconds)
         told = partial(guide.progress, "Writing the application")
-        guide.step(UPLOAD, boot.upload, image.data, told, found=lambda _: "every byte taken")
-        confirmed = guide.step(CONFIRM, _confirmed, boot.digest, image, found=_confirmation)
+        try:
+            guide.step(UPLOAD, boot.upload, image.data, told, found=lambda _: "every byte taken")
+        except Refused as error:
+            if error.code != TOO_LARGE:
+                raise
+            return _too_large(boot, error)
+        confirmed = guide.step(CONFIRM, _confirmed, guide, boot, image, found=_confirmation)
         try:
             guide.step(LEAVE, boot.leave, found=str)
         except ConsoleError as error:
@@ -142,18 +154,45 @@ def _written(guide: Guide, port: str, image: Image) -> bool:
     return confirmed
 
 
-def _confirmed(digest: object, image: Image) -> bool:
-    assert callable(digest)
-    found = digest()
-    if found is None:
+def _too_large(boot: Recovery, error: Refused) -> Outcome:
+    """The slot is erased only for a length that fits: the list tells whether it was."""
+    try:
+        slots = boot.slots()
+    except DeviceError:
+        slots = None
+    if slots is not None and slots.listed:
+        state, damage = "It still lists an application: nothing was erased.", Damage.NOTHING
+    else:
+        told = "It tells no list" if slots is None else "It lists no application"
+        state, damage = f"{told}: it may be erased.", Damage.HALF
+    advice = f"{error.advice} Switch it off and on without a button: look whether it starts."
+    return Outcome(Verdict.UNFINISHED, f"{error.sentence} {state}", advice, damage=damage)
+
+
+def _confirmed(guide: Guide, boot: Recovery, image: Image) -> bool:
+    slots = boot.slots()
+    if slots is None:
         return False
-    if found != image.digest:
+    if not slots.listed:
+        raise Refused(
+            "The bootloader took every byte, but lists no image in its first slot that it would "
+            "start: perhaps signed with another key.",
+            "Repeat it once at most; then ask for the image for this board.",
+            code="digest",
+        )
+    if slots.digest and slots.digest != image.digest:
         raise Refused(
             "The bootloader took every byte, but holds another image than was sent.",
             "It stays in its bootloader. Run flash again; it writes from the start.",
             code="digest",
         )
-    return True
+    if slots.waiting:
+        guide.warn(
+            f"Another image (version {slots.waiting}) waits in its other slot: the next start may "
+            "put that in place of this one.",
+            "Run check, and look which version runs.",
+        )
+    return bool(slots.digest)
 
 
 def _confirmation(confirmed: bool) -> str:

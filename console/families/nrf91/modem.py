@@ -109,6 +109,8 @@ class Modem:
         """Has anything come that is no text?"""
         self._in_step = False
         self._numbers = False
+        self.numbered: bool | None = None
+        """Did it tell errors by number when it was identified? None where it does not say."""
         self._warned = False
 
     # --- the line ----------------------------------------------------------------------------
@@ -220,6 +222,7 @@ class Modem:
 
     def identify(self) -> Identity:
         """IMEI and modem firmware; errors come with their numbers from now on."""
+        self.numbered = self._tells_numbers()
         with suppress(Refused):  # without numbers the list still tells what came of a command
             self.look(_NUMBERS, "Asking for error numbers")
             self._numbers = True
@@ -229,6 +232,18 @@ class Modem:
             # An answer may have been one that came late: listen, and ask once more.
             self._listen(PROBE)
             return self._identity()
+
+    def _tells_numbers(self) -> bool | None:
+        """+CMEE: off when a modem starts (3GPP TS 27.007, 9.1), until somebody sets it."""
+        told = self._if_known("AT+CMEE?", "Asking how it tells errors")
+        found = next(iter(told.telling("+CMEE")), "") if told else ""
+        return found != "0" if found.isdigit() else None
+
+    def put_numbers_back(self) -> None:
+        """Errors as they were told before identify(); what fails here undoes nothing."""
+        if self._numbers and self.numbered is False:
+            self._numbers = False
+            self._if_known("AT+CMEE=0", "Putting back how it tells errors")
 
     def _identity(self) -> Identity:
         imei = self._plain("AT+CGSN", (r'(?:\+CGSN: ?)?"?(\d{15})"?',), "its IMEI")
@@ -312,14 +327,13 @@ class Modem:
 
     def write(self, tag: int, kind: int, content: str) -> None:
         """Put it in. It is in only when find() says so."""
-        command = f'AT%CMNG=0,{tag},{kind},"{content}"'
-        self.ask(command, f"Writing {name_of(tag, kind)}", WORKS)
+        self.ask(at.writing(tag, kind, content), f"Writing {name_of(tag, kind)}", WORKS)
 
     def delete(self, tag: int, kind: int) -> None:
         """Delete it; one that is not there is deleted. It is gone only when find() says so."""
         try:
             self.ask(f"AT%CMNG=3,{tag},{kind}", f"Deleting {name_of(tag, kind)}", WORKS)
-        except Refused:
+        except (Refused, Silent):  # its answer may be lost: the list decides
             if self.find(tag, kind) is not None:
                 raise
 

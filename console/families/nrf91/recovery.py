@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import cbor2
@@ -30,6 +31,8 @@ GREETING, USUAL, ERASES = 2.0, 10.0, 40.0
 SENDS = 3
 """Times a request is sent before silence counts."""
 STALLS = 8
+TOO_LARGE = "size"
+"""The code of a refusal of the first piece, for its length perhaps."""
 START = b"\x06\x09"
 
 RC = {
@@ -43,6 +46,19 @@ RC = {
 }
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What a bootloader tells of its images: only those that it would start.
+
+    `listed` says that one is in the first slot, `digest` is that one's (empty where none is told),
+    `waiting` the version of one in another slot that the next start is to take in.
+    """
+
+    listed: bool
+    digest: bytes = b""
+    waiting: str = ""
 
 
 class Recovery:
@@ -63,21 +79,13 @@ class Recovery:
             return False
         return True
 
-    def digest(self) -> bytes | None:
-        """The digest of the application in its slot; None where it tells none.
-
-        Empty where it lists no image that it would start.
-        """
+    def slots(self) -> Slots | None:
+        """What it lists of its images; None where it lists none of anything."""
         try:
-            answer = self._exchange(ImageStatesReadRequest, USUAL)
+            told = self._exchange(ImageStatesReadRequest, USUAL).get("images")
         except Refused:
             return None
-        images = answer.get("images")
-        if images == []:
-            return b""
-        first = images[0] if isinstance(images, list) and images else None
-        found = first.get("hash") if isinstance(first, dict) else None
-        return bytes(found) if isinstance(found, bytes) and found else None
+        return _slots(told) if isinstance(told, list) else None
 
     def upload(self, data: bytes, progress: Progress) -> None:
         """All of it, from the offset that the device asks for. Raises Refused, Silent, Garbled."""
@@ -87,9 +95,12 @@ class Recovery:
             piece = data[at : at + CHUNK]
             first = {"image": 0, "len": total, "sha": sha} if at == 0 else {}
             patience = ERASES if at == 0 else USUAL
-            answer = self._exchange(
-                ImageUploadWriteRequest, patience, SENDS, off=at, data=piece, **first
-            )
+            try:
+                answer = self._exchange(
+                    ImageUploadWriteRequest, patience, SENDS, off=at, data=piece, **first
+                )
+            except Refused as error:
+                raise _at_first(error, total) if at == 0 else error from None
             wanted = answer.get("off")
             if not isinstance(wanted, int) or not 0 <= wanted <= total:
                 raise Garbled("The bootloader asks for an offset that is not in the image.")
@@ -141,6 +152,31 @@ class Recovery:
                 frame, heard = next_frame(heard)
         sentence = f"The bootloader did not answer within {patience:g} s."
         raise Silent(sentence, waited=patience)
+
+
+def _at_first(error: Refused, total: int) -> Refused:
+    """What a refusal of the first piece means: boot_serial compares the length with the slot."""
+    if error.code != "SMP 3":
+        return error
+    return Refused(
+        f"The bootloader refused the first piece: the image ({total} bytes) may be larger than "
+        "its slot.",
+        "Ask for the image for this board.",
+        code=TOO_LARGE,
+    )
+
+
+def _slots(told: list[Any]) -> Slots:
+    """The first slot of the first image (slot 0, image 0 or none named), wherever it stands."""
+    images = [each for each in told if isinstance(each, dict)]
+    first = [each for each in images if not each.get("slot") and not each.get("image")]
+    found = first[0].get("hash") if first else None
+    waiting = [each for each in images if each not in first and each.get("pending") is True]
+    return Slots(
+        bool(first),
+        bytes(found) if isinstance(found, bytes) else b"",
+        str(waiting[0].get("version", "?")) if waiting else "",
+    )
 
 
 def next_frame(heard: bytes) -> tuple[bytes | None, bytes]:

@@ -11,7 +11,7 @@ from functools import partial
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import CertificateSigningRequest
 
-from console.errors import GateClosed, RecordError, Refused, Stopped
+from console.errors import GateClosed, RecordError, Refused, Silent, Stopped
 from console.events import Verdict
 from console.families.nrf91 import attestation
 from console.families.nrf91.approach import (
@@ -28,13 +28,12 @@ from console.families.nrf91.approach import (
     read_sheet,
     require_supply,
 )
-from console.families.nrf91.check import names_of
 from console.families.nrf91.cycle import STEPS as CYCLE
 from console.families.nrf91.cycle import Work, proven
 from console.families.nrf91.modem import Modem
 from console.families.nrf91.reset import tags_of
 from console.families.nrf91.restore import REPLACE
-from console.families.nrf91.sheet import Sheet
+from console.families.nrf91.sheet import Sheet, require_passable
 from console.families.nrf91.store import Entry, Type, name_of
 from console.families.nrf91.writing import (
     EXISTS,
@@ -99,6 +98,7 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
         if not items:
             sentence = f"The modem holds this very pair already. {NOTHING}"
             return Outcome(Verdict.NO_FAULT, sentence)
+        require_passable(items, modem.way)
         require_supply(patient)
         _agreed(guide, patient, tuple(item.pair for item in items))
         touches = tuple(put(i, patient.picture.find(*i.pair) is not None) for i in items)
@@ -106,7 +106,7 @@ def _from_sheet(guide: Guide, sheet: Sheet) -> Outcome:
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "rekey")
     advice = "The other entries are as they were. The cloud must accept the new certificate."
-    work = Work.by_sheet("Re-keyed", names_of(items), "rekey", advice)
+    work = Work.by_sheet("Re-keyed", items, written.picture, "rekey", advice)
     return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 
@@ -131,7 +131,7 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
         touch = Touch(
             pair,
             name_of(*pair),
-            partial(_generate, tag, old is not None, made),
+            partial(_generate, tag, old, made),
             partial(_is_new, old),
         )
         written = change_inactive(guide, modem, patient, (touch,))
@@ -156,17 +156,34 @@ def _in_modem(guide: Guide, tag: int) -> Outcome:
     return proven(guide, patient, written.picture, work, (pair,))
 
 
-def _generate(tag: int, replaces: bool, made: list[str], modem: Modem) -> None:
-    make = partial(modem.generate, tag)
+def _generate(tag: int, old: Entry | None, made: list[str], modem: Modem) -> None:
     try:
-        made.append(offline(modem, make))
+        made.append(_made(tag, old, modem))
     except Refused as error:
         # Asked first with the old key there: firmware that makes no keys has cost nothing then.
-        if not replaces or error.code not in EXISTS:
+        if old is None or error.code not in EXISTS:
             raise
         offline(modem, partial(modem.delete, tag, Type.KEY))
-        made.append(offline(modem, make))
+        made.append(_made(tag, None, modem))
     attestation.request_of(made[-1], tag)
+
+
+def _made(tag: int, old: Entry | None, modem: Modem) -> str:
+    """The modem's answer; asked once more where it was lost and the list shows no new key."""
+    make = partial(modem.generate, tag)
+    try:
+        return offline(modem, make)
+    except Silent as error:
+        found = modem.find(tag, Type.KEY)
+        if found is None or not _is_new(old, found):
+            return offline(modem, make)
+        if not found.digest:
+            raise
+        raise Silent(
+            "The modem made a key, but its answer with the request was lost.",
+            "Nobody knows the public half of that key.",
+            waited=error.waited,
+        ) from error
 
 
 def _is_new(old: Entry | None, found: Entry | None) -> bool:

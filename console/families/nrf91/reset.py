@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from console.errors import GateClosed
+from console.events import Verdict
 from console.families.nrf91.approach import (
     FIND,
     IDENTIFY,
@@ -46,6 +47,19 @@ def tags_of(answer: str) -> tuple[int, ...]:
     return tags
 
 
+def _are_gone(picture: Picture, tags: tuple[int, ...]) -> bool:
+    """So it is when a reset is run again whose end nobody saw."""
+    return not any(entry.tag in tags for entry in picture.entries)
+
+
+def _nothing_there(picture: Picture, tags: tuple[int, ...]) -> Outcome:
+    return Outcome(
+        Verdict.NO_FAULT,
+        f"The modem holds nothing under tag {', '.join(map(str, tags))}. {NOTHING}",
+        f"It holds: {picture.users_tags or 'nothing'}. If another tag was meant, run reset again.",
+    )
+
+
 def _chosen(picture: Picture, tags: tuple[int, ...]) -> tuple[Entry, ...]:
     """What a person wrote under these tags. Raises GateClosed for a tag that holds nothing."""
     empty = [tag for tag in tags if not any(entry.tag == tag for entry in picture.entries)]
@@ -66,6 +80,8 @@ def reset(guide: Guide) -> Outcome:
         patient = meet(guide, modem, port)
         there = patient.picture.users_tags or "none"
         tags = tags_of(guide.ask(TAGS, f"It holds tags: {there}. {TAGS.ask}") or "")
+        if _are_gone(patient.picture, tags):
+            return _nothing_there(patient.picture, tags)
         chosen = _chosen(patient.picture, tags)
         require_supply(patient)
         text = f"This deletes {names(chosen)} for good; keys cannot be read out before. "

@@ -25,12 +25,12 @@ from console.families.nrf91.approach import (
     read_sheet,
     require_supply,
 )
-from console.families.nrf91.check import different, missing, names_of, warn_of_untold
+from console.families.nrf91.check import different, missing, names_of, unproven, warn_of_untold
 from console.families.nrf91.cycle import STEPS as CYCLE
-from console.families.nrf91.cycle import Work, pictures, proven
+from console.families.nrf91.cycle import Work, pictures, proven, to_do_of
 from console.families.nrf91.modem import Modem
-from console.families.nrf91.sheet import Item, Sheet
-from console.families.nrf91.store import Type
+from console.families.nrf91.sheet import Item, Sheet, require_passable
+from console.families.nrf91.store import Picture, Type
 from console.families.nrf91.writing import STEPS, Touch, broke_off, change_inactive, put
 from console.flow import Flow, Kind, Outcome, Question
 from console.guide import Guide
@@ -59,6 +59,7 @@ def restore(guide: Guide) -> Outcome:
         items, touches = _plan(guide, sheet, patient)
         if not touches:
             return _nothing_to_do(sheet, patient)
+        require_passable(items, modem.way)
         require_supply(patient)
         written = change_inactive(guide, modem, patient, touches, stays_off=not rewrites)
         if written.error is None:
@@ -66,9 +67,9 @@ def restore(guide: Guide) -> Outcome:
     if written.error is not None or written.picture is None:
         return broke_off(patient, written, touches, "restore")
     if rewrites:
-        return _cause_remains(items, patient)
+        return _cause_remains(items, patient, written.picture)
     advice = "The other entries are as they were. Both pictures are in the record."
-    work = Work.by_sheet("Restored", names_of(items), "restore", advice)
+    work = Work.by_sheet("Restored", items, written.picture, "restore", advice)
     return proven(guide, patient, written.picture, work, (item.pair for item in items))
 
 
@@ -110,9 +111,11 @@ def _nothing_to_do(sheet: Sheet, patient: Patient) -> Outcome:
             f"{NOTHING} Nothing is missing, and {names_of(other)} was to stay as it is.",
             "Run it again with confirm_replace=yes to have the sheet's contents in.",
         )
+    left_open = unproven(sheet.items, patient.picture)
+    where = f"{'listed' if left_open else 'in the modem'} ({patient.picture}){left_open}"
     return Outcome(
         Verdict.NO_FAULT,
-        f"Every credential of the sheet is in the modem ({patient.picture}). {NOTHING}",
+        f"Every credential of the sheet is {where}. {NOTHING}",
         "If it still does not connect, the cause is elsewhere: SIM, network, server, clock.",
     )
 
@@ -133,15 +136,18 @@ def _have_read(guide: Guide, modem: Modem, items: Sequence[Item]) -> None:
                 guide.tell(f"The modem reads {item.name} itself; it ends {end}.")
 
 
-def _cause_remains(items: Sequence[Item], patient: Patient) -> Outcome:
+def _cause_remains(items: tuple[Item, ...], patient: Patient, written: Picture) -> Outcome:
     return Outcome(
         Verdict.REPAIRED,
-        f"Restored, the cause remains: {names_of(tuple(items))} is in, and the application writes "
-        "credentials at every start.",
+        f"Restored, the cause remains: {names_of(items)} is in, and the application writes "
+        f"credentials at every start{unproven(items, written)}.",
         "Each of those writes can cost an entry while the supply sags. Its application has to stop "
         "that; no power cycle was made here.",
         pictures(patient),
-        ("Tell the customer: the application must write credentials only when they differ.",),
+        (
+            "Tell the customer: the application must write credentials only when they differ.",
+            *to_do_of(items, written),
+        ),
         Damage.NOTHING,
     )
 

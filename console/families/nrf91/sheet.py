@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from console.errors import GateClosed
+from console.errors import GateClosed, Refused
+from console.families.nrf91 import at
 from console.families.nrf91.at import Way
 from console.families.nrf91.store import TAG_LIMIT, Entry, Type, counted, digest_of, name_of
 
@@ -102,6 +104,16 @@ class Sheet:
         return next((item for item in self.items if item.pair == (tag, kind)), None)
 
 
+def require_passable(items: Iterable[Item], way: Way) -> None:
+    """Raises GateClosed for the first that the board could not pass on whole, that way."""
+    for item in items:
+        try:
+            at.encode(at.writing(*item.pair, item.content), way)
+        except Refused as error:
+            advice = error.advice.removeprefix("Nothing was sent. ")
+            raise _wrong(f"{item.file}: {error.sentence}", advice) from None
+
+
 def _with_line_ends(item: Item) -> Item:
     other = digest_of(item.content.replace("\n", "\r\n"))
     return replace(item, digests=item.digests | {other})
@@ -142,10 +154,10 @@ def _item(number: int, row: Any, folder: Path) -> Item:
     if not isinstance(file, str) or not file:
         raise _wrong(f"{where} names no file.", _FORM)
     raw = _read(folder / file, "file of the sheet")
-    _require_digest(row.get("sha256"), raw, file)
     content = _content(TYPES[kind], raw, file)
     # What was once written with its last line end, or its comments, is the same credential.
     written = {digest_of(each) for each in (raw, raw.rstrip(), content.encode())}
+    _require_digest(row.get("sha256"), written, file)
     return Item(tag, TYPES[kind], file, content, frozenset(written))
 
 
@@ -159,10 +171,10 @@ def _read(place: Path, what: str) -> bytes:
         ) from None
 
 
-def _require_digest(wanted: object, raw: bytes, file: str) -> None:
+def _require_digest(wanted: object, known: set[str], file: str) -> None:
+    """Raises GateClosed unless it is one of these: of the file, or as the modem tells it."""
     if wanted is None:
         return
-    known = {digest_of(raw), digest_of(raw.rstrip())}
     if not isinstance(wanted, str) or wanted.strip().upper() not in known:
         raise _wrong(
             f"{file} has another SHA-256 than the sheet says.",
@@ -202,13 +214,29 @@ def _blocks(text: str, file: str, what: str) -> tuple[str, ...]:
 
 
 def _authorities(text: str, file: str) -> str:
-    pem = "\n".join(_blocks(text, file, "root CA"))
-    _certificates(pem, file)
-    return pem
+    return _certificates_alone(text, file, "root CA")
 
 
 def _certificate(text: str, file: str) -> str:
-    pem = "\n".join(_blocks(text, file, "certificate"))
+    return _certificates_alone(text, file, "certificate")
+
+
+def _certificates_alone(text: str, file: str, what: str) -> str:
+    """The certificates of the file, which holds nothing else. Raises GateClosed.
+
+    The library skips other blocks; the modem would store them, and give a certificate's slot out.
+    """
+    blocks = _blocks(text, file, what)
+    labels = [block.partition("-----BEGIN ")[2].partition("-----")[0] for block in blocks]
+    if any("PRIVATE KEY" in label for label in labels):
+        there = "beside the certificate" if "CERTIFICATE" in labels else "and no certificate"
+        raise _wrong(
+            f"{file} holds a private key {there}.",
+            "A modem gives certificates out. Each belongs in a file, and a row, of its own.",
+        )
+    if set(labels) != {"CERTIFICATE"}:
+        raise _wrong(f"{file} holds something else than certificates.", "Leave the rest out.")
+    pem = "\n".join(blocks)
     _certificates(pem, file)
     return pem
 

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 EXISTS = ("CME 519", "CME 520")
 """Firmware that does not replace an entry says so; others replace it at once."""
+UNTOUCHED = (*(f"CME {n}" for n in (515, 518, 519, 520, 527, 528)), "length", "shell")
+"""Refusals that come before anything is changed: of room, mode, content, supply, or here."""
 _BUSY = "The entry that is being changed may be missing until it is listed. Do not switch it off."
 
 REST = Step("rest", "Switch its radio off and list again", usual="under 10 s")
@@ -94,9 +96,9 @@ def _write(item: Item, replaces: bool, modem: Modem) -> None:
 
 
 def _put(item: Item, replaces: bool, modem: Modem) -> None:
-    write = partial(modem.write, *item.pair, item.content)
+    write = partial(_sent, item, modem)
     try:
-        offline(modem, write)
+        write()
     except Refused as error:
         if not replaces or error.code not in EXISTS:
             raise
@@ -105,7 +107,18 @@ def _put(item: Item, replaces: bool, modem: Modem) -> None:
             return
     # What is there is deleted only now: content that is refused as invalid has cost nothing.
     offline(modem, partial(modem.delete, *item.pair))
-    offline(modem, write)
+    write()
+
+
+def _sent(item: Item, modem: Modem) -> None:
+    """The write itself; once more where no answer came and the list does not show it."""
+    write = partial(modem.write, *item.pair, item.content)
+    try:
+        offline(modem, write)
+    except Silent:
+        # What was lost may have been "it exists already", which decides how it goes on.
+        if not item.is_proven_by(modem.find(*item.pair)):
+            offline(modem, write)
 
 
 def offline(modem: Modem, act: Callable[[], T]) -> T:
@@ -124,22 +137,30 @@ def offline(modem: Modem, act: Callable[[], T]) -> T:
 
 @dataclass(frozen=True)
 class Written:
-    """How it ended: what the store holds now (None: not known), and what went wrong."""
+    """How it ended: what the store holds now (None: not known), and what went wrong.
+
+    `sent` are the changes that may be in: those that were begun, unless refused outright.
+    """
 
     picture: Picture | None
     error: ConsoleError | None = None
+    sent: tuple[Touch, ...] = ()
 
 
 def change(guide: Guide, modem: Modem, patient: Patient, touches: Sequence[Touch]) -> Written:
     """Make every change, one after the other. The modem must be inactive."""
     now, error = patient.picture, None
+    sent: list[Touch] = []
     guide.step(REST, _require_same, modem, patient, found=str)
     try:
         for touch in touches:
+            sent.append(touch)
             now = _one(guide, modem, patient, now, touch)
     except DeviceError as failed:
         error = failed
-    return Written(_afterwards(guide, modem, patient), error)
+        if isinstance(failed, Refused) and failed.code in UNTOUCHED:
+            sent.pop()
+    return Written(_afterwards(guide, modem, patient), error, tuple(sent))
 
 
 def change_inactive(
@@ -242,16 +263,30 @@ def broke_off(patient: Patient, written: Written, touches: Sequence[Touch], flow
     if now is None:
         state = "What its store holds now is not known; the picture from before is in the record."
         return Outcome(Verdict.UNFINISHED, f"{error.sentence} {state}", advice, damage=Damage.HALF)
-    done = [touch for touch in touches if touch.shows(now.find(*touch.pair))]
+    # Not by the list alone: one that was not sent yet and has no digest looks like one that was.
+    shown = [touch for touch in written.sent if touch.shows(now.find(*touch.pair))]
+    untold = [touch for touch in shown if _is_untold(now.find(*touch.pair))]
     moved = now.since(patient.picture)
-    if not moved:
+    if not moved and not untold:
         state, damage = "The store is as it was before.", Damage.NOTHING
     else:
-        rest = len(touches) - len(done)
-        state = f"Done: {', '.join(t.name for t in done) or 'nothing'}; {rest} still to do."
+        done = ", ".join(touch.name for touch in shown if touch not in untold)
+        state = f"Done: {done or 'nothing'}; {len(touches) - len(shown)} still to do."
+        state += _not_known(untold)
         touched = {touch.pair for touch in touches}
         lost = [entry for entry in moved.vanished if entry.pair not in touched]
         state += f" LOST: {names(lost)}." if lost else ""
         damage = Damage.HALF
     proof = (f"Before: {patient.picture}", f"After: {now}", f"Difference: {moved}")
     return Outcome(Verdict.UNFINISHED, f"{error.sentence} {state}", advice, proof, damage=damage)
+
+
+def _is_untold(entry: Entry | None) -> bool:
+    return entry is not None and not entry.digest
+
+
+def _not_known(untold: Sequence[Touch]) -> str:
+    if not untold:
+        return ""
+    listed = ", ".join(touch.name for touch in untold)
+    return f" {listed} was sent; the modem tells no digest, so what is there now is not known."

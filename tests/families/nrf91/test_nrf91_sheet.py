@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from console.errors import GateClosed
-from console.families.nrf91.sheet import MOST, Sheet
+from console.families.nrf91.at import Way
+from console.families.nrf91.sheet import MOST, Item, Sheet, require_passable
 from console.families.nrf91.simulator_contents import certificate_pem, private_pem, psk
 from console.families.nrf91.store import Entry, Type
 from tests.families.nrf91.modem_bench import CONTENTS, LOST, sheet
@@ -69,6 +70,26 @@ def test_what_is_wrong_with_a_sheet_is_a_sentence(tmp_path, text, content, words
     assert words in refusal(tmp_path, text, **files).sentence
 
 
+BESIDE = "holds a private key beside the certificate"
+CURVE = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----"
+
+
+@pytest.mark.parametrize("kind", ["ca", "cert"])
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        ((CERT, KEY), BESIDE),
+        ((KEY, CERT), BESIDE),
+        ((KEY,), "holds a private key and no certificate"),
+        ((CERT, KEY, CERT), BESIDE),
+        ((CERT, CURVE), "something else than certificates"),
+    ],
+)
+def test_what_is_no_certificate_never_goes_into_a_certificates_slot(tmp_path, kind, blocks, words):
+    """Such a slot can be read out, and the list would show it as sent."""
+    assert words in refusal(tmp_path, row(kind=kind), it_pem="\n".join(blocks)).sentence
+
+
 def test_the_key_of_another_certificate_is_refused(tmp_path):
     """Both are sound, and do not belong together."""
     text = row() + row(kind="key", file="key.pem")
@@ -102,6 +123,9 @@ def test_comments_around_a_certificate_are_left_out_and_still_the_same_credentia
     (tmp_path / "credentials.toml").write_text(row(more=f'sha256 = "{digest}"'))
     (item,) = Sheet.read(str(tmp_path / "credentials.toml")).items
 
+    told = hashlib.sha256(CERT.encode()).hexdigest()
+    (tmp_path / "credentials.toml").write_text(row(more=f'sha256 = "{told}"'))
+    assert Sheet.read(str(tmp_path / "credentials.toml")).items == (item,)
     assert item.content == CERT
     assert item.is_in(Entry(3, 1, digest.upper()))
     assert item.pair == LOST
@@ -116,3 +140,13 @@ def test_several_authorities_may_stand_in_one_file_up_to_what_a_command_carries(
     (item,) = Sheet.read(str(tmp_path / "credentials.toml")).items
 
     assert item.content.count("BEGIN") == count > 1
+
+
+def test_a_command_that_a_shell_makes_too_long_is_refused_with_its_file():
+    """Each line end takes two characters there; elsewhere it fits."""
+    item = Item(1, Type.CA, "roots.pem", "M" * 19 + ("\n" + "M" * 19) * 199, frozenset())
+    require_passable([item], Way.PLAIN)
+    with pytest.raises(GateClosed) as refused:
+        require_passable([item], Way.SHELL)
+    assert refused.value.sentence.startswith("roots.pem: A command of 4")
+    assert refused.value.advice == "Nothing is written. Split the certificates over several tags."

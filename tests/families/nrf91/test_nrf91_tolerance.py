@@ -431,15 +431,18 @@ def test_firmware_that_tells_nothing_of_its_supply_is_warned_of(tmp_path, monkey
 
 
 @pytest.mark.parametrize("text", ["it's", "a\\b"])
-def test_what_a_shell_cannot_pass_on_is_refused_here(tmp_path, text):
-    """It would arrive as something else."""
-    contents = CONTENTS | {(9, 4): text}
-    given = answers(tmp_path, (9, 4), contents=contents)
-    with bench(tmp_path, unit(application=SHELL), **given) as shop:
-        view = shop.run(RESTORE)
-        assert (view.verdict, view.ended.damage) == ("unfinished", "nothing written")
-        assert "shell cannot pass" in view.ended.sentence
-        assert (9, 4) not in held(shop)
+@pytest.mark.parametrize("flow", [RESTORE, "nrf91.rekey"])
+def test_what_a_shell_cannot_pass_on_is_refused_before_anything_is_touched(tmp_path, text, flow):
+    """It would arrive as something else; what the sheet names before it would be in already."""
+    new = {(9, 3): "ff" * 16, (9, 4): text}
+    given = answers(tmp_path, *new, contents=new)
+    with bench(tmp_path, unit(application=SHELL, contents=CONTENTS | PSK), **given) as shop:
+        before = held(shop)
+        ended = shop.run(flow).ended
+        assert (ended.verdict, ended.damage) == ("refused", "nothing written")
+        assert "9-identity.txt: Its shell cannot pass" in ended.sentence
+        assert held(shop) == before
+        assert shop.run("nrf91.check").verdict == "unfinished"
 
 
 def test_a_board_with_one_port_is_asked_on_that(tmp_path, monkeypatch):
