@@ -35,18 +35,25 @@ SIGNED, HAS_DIGEST = 0x0008, 0x8000
 ROOTS = 4
 CERTIFICATE_HEADER = struct.Struct("<4sHHIIIIII")
 COMMAND = struct.Struct("<BBHIII")
-LOAD, ERASE, VERSION_CHECK = 2, 7, 11
+LOAD, FILL, ERASE, VERSION_CHECK = 2, 3, 7, 11
+ERASE_ALL = 1 | 2
+"""Flags of an erase: all of the flash, or that and the key unlocked; no address is told then."""
 UNTOUCHED = "Nothing was sent to the device. Take the vendor's file, and copy it again."
 
 
 @dataclass(frozen=True)
 class Order:
-    """One command of the encrypted section: erase, load, or compare a version counter."""
+    """One command of the encrypted section: erase, load, fill, or compare a version counter."""
 
     tag: int
     address: int
     count: int
     data: int
+    flags: int = 0
+
+    @property
+    def area(self) -> range:
+        return range(self.address, self.address + self.count)
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,20 @@ class Sb2:
     orders: tuple[Order, ...]
 
     @property
+    def erases_all(self) -> bool:
+        return any(order.tag == ERASE and order.flags & ERASE_ALL for order in self.orders)
+
+    @property
     def erases(self) -> tuple[range, ...]:
-        return tuple(
-            range(order.address, order.address + order.count)
-            for order in self.orders
-            if order.tag == ERASE
-        )
+        """By address; see `erases_all`."""
+        return self._areas(ERASE)
+
+    @property
+    def writes(self) -> tuple[range, ...]:
+        return self._areas(LOAD, FILL)
+
+    def _areas(self, *tags: int) -> tuple[range, ...]:
+        return tuple(order.area for order in self.orders if order.tag in tags and order.count)
 
     @property
     def least(self) -> Version | None:
@@ -273,10 +288,10 @@ def _decrypted(data: bytes, header: _Header, secret: _Keys, index: int) -> bytes
 def _parsed(plain: bytes) -> Iterator[Order]:
     at = 0
     while at + BLOCK <= len(plain):
-        checksum, tag, _, address, count, data = COMMAND.unpack_from(plain, at)
+        checksum, tag, flags, address, count, data = COMMAND.unpack_from(plain, at)
         if checksum != (0x5A + sum(plain[at + 1 : at + BLOCK])) & 0xFF:
             raise _bad("a command of its encrypted part is damaged")
-        yield Order(tag, address, count, data)
+        yield Order(tag, address, count, data, flags)
         at += BLOCK + (count + -count % BLOCK if tag == LOAD else 0)
 
 
