@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -188,7 +188,7 @@ def _der(data: bytes, at: int, end: int, count: int) -> Iterator[x509.Certificat
             # It is padded to four bytes; its own outer length says where it ends.
             inner = data[at + 4 : at + 4 + size]
             yield x509.load_der_x509_certificate(inner[: _der_size(inner)])
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             raise _bad("a certificate of it cannot be read") from None
         at += 4 + size
 
@@ -200,7 +200,10 @@ def _der_size(data: bytes) -> int:
 
 
 def _rsa(certificate: x509.Certificate) -> RSAPublicKey:
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise _bad("a key of it cannot be read") from None
     if not isinstance(key, RSAPublicKey):
         raise _bad("a key of it is not RSA")
     return key
@@ -227,7 +230,7 @@ def _check_signature(data: bytes, header: _Header, block: _Certificates) -> None
         end = block.end + (32 if header.flags & HAS_DIGEST else 0)
         size = signer.key_size // 8
         signer.verify(data[end : end + size], data[:end], PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         raise _bad("its signature is wrong: it was changed, or it is damaged") from None
     # The digest covers the whole boot section; without one, the MAC of its MACs is what is signed.
     if header.flags & HAS_DIGEST:
