@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from console.errors import Garbled, GateClosed, Refused, Silent, Unplugged
 from console.families.nitrokey3.slip import Decoder, encode
@@ -57,6 +57,17 @@ class Kind(IntEnum):
 
     COMMAND = 1
     DATA = 2
+
+
+APPLICATION, UNKNOWN = 0x01, 0xFF
+"""Types of an image; the second one: it has none of that number (nrf_dfu_req_handler.c)."""
+
+
+class NoVersion(StrEnum):
+    """Why no version of an application can be named: two facts, which are not to be mixed up."""
+
+    NONE = "it holds no whole firmware"
+    NOT_TOLD = "it does not tell what firmware it holds"
 
 
 RESULTS: dict[int, str] = {
@@ -182,16 +193,28 @@ class SecureDfu:
             raise _garbled(b"")
         self._piece = piece - piece % WORD
 
-    def firmware(self) -> Version | None:
-        """The version of the application that it holds; None where it tells none."""
+    def holds(self) -> Version | NoVersion:
+        """The version of its application, or why it names none.
+
+        With a SoftDevice the application is image 2, else image 1. Its version is kept when it is
+        erased, so a size of 0 is none. Raises Silent, Unplugged, Garbled.
+        """
+        none, refusals = False, 0
         for image in (1, 2):
             try:
                 kind, word, _, size = _unpack("<BIII", self._ask(Op.FIRMWARE, bytes((image,))))
             except Refused:
+                refusals += 1
                 continue
-            if kind == 1 and size:  # its version is kept when the application is erased
+            if kind == APPLICATION and size:
                 return of_word(word)
-        return None
+            none = none or kind == APPLICATION or (kind == UNKNOWN and not refusals)
+        return NoVersion.NONE if none or not refusals else NoVersion.NOT_TOLD
+
+    def firmware(self) -> Version | None:
+        """The version of the application that it holds; None where it names none: see holds()."""
+        found = self.holds()
+        return found if isinstance(found, Version) else None
 
     def select(self, kind: Kind) -> Held:
         held = Held(*_unpack("<III", self._ask(Op.SELECT, bytes((kind,)))))
