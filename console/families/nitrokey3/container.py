@@ -7,7 +7,6 @@ digests in a container prove that it was copied whole; who made it, its signatur
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import zipfile
@@ -22,6 +21,8 @@ from console.families.nitrokey3.version import Version, of_text
 
 UNTOUCHED = "Nothing was sent to the device."
 MANIFEST, SUMS = "manifest.json", "sha256sums"
+LONGEST = 100
+"""Characters of a version, with all that follows its numbers."""
 SUM = re.compile(r"([0-9A-Fa-f]{64}) [ *](?:\./)?(\S.*)")
 
 
@@ -81,12 +82,10 @@ def read(data: bytes) -> Release:
         image = _lpc55(data, NITROKEY3, "")
         return Release(image.product, image.full_version, (image,))
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = set(archive.namelist())
-            if SUMS in names:
+        with nrfpackage.opened(data) as archive:
+            if SUMS in archive.namelist():
                 return _release(archive)
-    # zipfile's own words for: no zip, cut off, encrypted, packed in a way that it does not know
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError):
+    except zipfile.BadZipFile:
         raise _bad("it is neither a release container, an .sb2 file nor an nRF52 package") from None
     image = _nrf52(data, "", "")
     return Release(image.product, image.full_version, (image,))
@@ -101,7 +100,7 @@ def _release(archive: zipfile.ZipFile) -> Release:
     product, version = str(manifest["device"]), str(manifest["version"])
     if product not in (NITROKEY3, PASSKEY):
         raise _bad(f"it is for another product, {product[:40]!r}")
-    if of_text(version) is None:
+    if len(version) > LONGEST or of_text(version) is None:
         raise _bad("its manifest tells no version")
     for name in manifest["images"].values():
         _summed(archive, name, sums)  # those for chips that we do not know, too
@@ -121,7 +120,7 @@ def _manifest(data: bytes) -> dict[str, Any]:
         found = json.loads(data)
         names = dict(found["images"])
         whole = all(isinstance(word, str) for word in (found["device"], found["version"], *names))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         whole = False
     if not whole or not all(isinstance(name, str) for name in names.values()):
         raise _bad("its manifest cannot be read")
@@ -144,7 +143,7 @@ def _summed(archive: zipfile.ZipFile, name: str, sums: dict[str, str]) -> bytes:
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         return nrfpackage.member(archive, name)
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile):
+    except (KeyError, zipfile.BadZipFile):
         raise _bad(f"{name[:60]} is missing in it, or damaged") from None
 
 

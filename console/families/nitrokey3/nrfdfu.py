@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from console.errors import Garbled, GateClosed, Refused, Silent, Unplugged
 from console.families.nitrokey3.slip import Decoder, encode
@@ -28,6 +28,8 @@ CREATE, EXECUTE = 2.0, 5.0
 ACCEPT, LAST_EXECUTE = 20.0, 30.0
 """Seconds: it may erase the old application, 85 ms a page (nRF52840, 6.3.6), for the new one's
 room; it hashes and checks the whole image."""
+SLOWEST = 500
+"""Bytes a second: the operating system takes all at once, and the line may still carry it."""
 TRIES = 3
 """How often one object is sent before the line counts as broken."""
 WORD = 4
@@ -55,6 +57,17 @@ class Kind(IntEnum):
 
     COMMAND = 1
     DATA = 2
+
+
+APPLICATION, UNKNOWN = 0x01, 0xFF
+"""Types of an image; the second one: it has none of that number (nrf_dfu_req_handler.c)."""
+
+
+class NoVersion(StrEnum):
+    """Why no version of an application can be named: two facts, which are not to be mixed up."""
+
+    NONE = "it holds no whole firmware"
+    NOT_TOLD = "it does not tell what firmware it holds"
 
 
 RESULTS: dict[int, str] = {
@@ -88,6 +101,12 @@ EXTENDED_RESULTS: dict[int, tuple[str, str]] = {
 
 Watch = Callable[[int, int], None]
 """(bytes that the device holds, bytes in all)"""
+Tell = Callable[[str, str], None]
+"""(a sentence, advice)"""
+SLOWER = (
+    "A piece did not arrive whole. I send it again, and the rest slower, one by one.",
+    "Leave it plugged in; it goes on.",
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +153,8 @@ class SecureDfu:
         self._init = b""
         self._known = False
         self._kept = False
+        self._slowly = False
+        self._tell: Tell = _nobody
 
     # --- requests -------------------------------------------------------------------------
 
@@ -172,16 +193,28 @@ class SecureDfu:
             raise _garbled(b"")
         self._piece = piece - piece % WORD
 
-    def firmware(self) -> Version | None:
-        """The version of the application that it holds; None where it tells none."""
+    def holds(self) -> Version | NoVersion:
+        """The version of its application, or why it names none.
+
+        With a SoftDevice the application is image 2, else image 1. Its version is kept when it is
+        erased, so a size of 0 is none. Raises Silent, Unplugged, Garbled.
+        """
+        none, refusals = False, 0
         for image in (1, 2):
             try:
                 kind, word, _, size = _unpack("<BIII", self._ask(Op.FIRMWARE, bytes((image,))))
             except Refused:
+                refusals += 1
                 continue
-            if kind == 1 and size:  # its version is kept when the application is erased
+            if kind == APPLICATION and size:
                 return of_word(word)
-        return None
+            none = none or kind == APPLICATION or (kind == UNKNOWN and not refusals)
+        return NoVersion.NONE if none or not refusals else NoVersion.NOT_TOLD
+
+    def firmware(self) -> Version | None:
+        """The version of the application that it holds; None where it names none: see holds()."""
+        found = self.holds()
+        return found if isinstance(found, Version) else None
 
     def select(self, kind: Kind) -> Held:
         held = Held(*_unpack("<III", self._ask(Op.SELECT, bytes((kind,)))))
@@ -221,6 +254,7 @@ class SecureDfu:
             self._create(Kind.COMMAND, len(init))
             if self._write(init) == (len(init), zlib.crc32(init)):
                 return False
+            self._slowly = True
         raise Garbled("The init packet arrived damaged.", "Run flash again.")
 
     def accept_init(self) -> None:
@@ -247,11 +281,14 @@ class SecureDfu:
         held = self.select(Kind.DATA)
         return Resumed(held.offset if held.begins(image) else 0, len(image))
 
-    def send_image(self, image: bytes, watch: Watch) -> None:
+    def send_image(self, image: bytes, watch: Watch, tell: Tell | None = None) -> None:
         """Send what it lacks, object by object; the last one is there and not executed.
 
-        Raises Refused, Silent, Unplugged, Garbled.
+        `tell` hears once that it has to be sent slower. Raises Refused, Silent, Unplugged, Garbled.
         """
+        self._tell = tell or _nobody
+        if self._slowly:
+            self._tell(*SLOWER)
         held = self.select(Kind.DATA)
         self._kept = bool(held.offset)
         self._send_rest(image, held, watch)
@@ -329,19 +366,31 @@ class SecureDfu:
             self._create(Kind.DATA, end - start)
             if self._write(image[start:end]) == (end, crc):
                 return
+            self._slow_down()
         raise Garbled(
             f"Bytes {start} to {end} arrived damaged {TRIES} times.",
             "Take another cable and port, no hub; then run flash again: it goes on from there.",
         )
 
+    def _slow_down(self) -> None:
+        """It may have fewer receive buffers than a burst fills: what is lost once is lost again."""
+        if not self._slowly:
+            self._slowly = True
+            self._tell(*SLOWER)
+
     def _write(self, data: bytes) -> tuple[int, int]:
         """Send it all; how many bytes it holds of the object's kind then, and their CRC.
 
-        No write is answered, so all of them and the question after them are one send.
+        No write is answered. So all of them and the question after them are one send, or, slowly,
+        each of them is asked for.
         """
         pieces = (data[at : at + self._piece] for at in range(0, len(data), self._piece))
-        writes = b"".join(encode(bytes((Op.WRITE,)) + piece) for piece in pieces)
-        offset, crc = _unpack("<II", self._ask(Op.CRC, before=writes))
+        writes = [encode(bytes((Op.WRITE,)) + piece) for piece in pieces]
+        bursts = writes if self._slowly else [b"".join(writes)]
+        offset, crc = 0, 0
+        for burst in bursts:
+            patience = PATIENCE + len(burst) // SLOWEST
+            offset, crc = _unpack("<II", self._ask(Op.CRC, patience=patience, before=burst))
         return offset, crc
 
     def _last_execute(self) -> bool:
@@ -391,6 +440,10 @@ class SecureDfu:
             with suppress(Silent):
                 self._waiting = self._decoder.feed(self._line.receive(left))
         return self._waiting.pop(0)
+
+
+def _nobody(sentence: str, advice: str) -> None:
+    """Where nobody listens."""
 
 
 def _unpack(form: str, payload: bytes) -> tuple[int, ...]:

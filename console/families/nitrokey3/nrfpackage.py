@@ -9,8 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
@@ -99,21 +103,57 @@ def _signer(inner: bytes, kind: int, signature: bytes) -> Signer | None:
 def _unpacked(data: bytes) -> tuple[bytes, bytes]:
     """(init packet, image) of the one application that it holds."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
+        with opened(data) as package:
             listed = json.loads(member(package, "manifest.json"))["manifest"]
             if OTHER_PARTS & set(listed):
                 raise _bad("it holds more than an application")
             names = listed["application"]
             return member(package, names["dat_file"]), member(package, names["bin_file"])
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError):
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, RecursionError):
         raise _bad("it is no package, or is damaged") from None
 
 
+UNREADABLE = (
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+)
+"""What zipfile and its unpackers say of a zip that is cut off, damaged, encrypted, or packed in a
+way that they do not know (NotImplementedError is a RuntimeError)."""
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE:
+        raise zipfile.BadZipFile from None
+
+
+def opened(data: bytes) -> zipfile.ZipFile:
+    """A zip, its list of files read. Raises BadZipFile.
+
+    A container that was cut off ends with a package that lies in it: that is not what was given.
+    """
+    with _damage():
+        package = zipfile.ZipFile(io.BytesIO(data))
+    if min((info.header_offset for info in package.infolist()), default=0):
+        raise zipfile.BadZipFile
+    return package
+
+
 def member(package: zipfile.ZipFile, name: str) -> bytes:
-    """One file of a zip, unpacked. Raises KeyError, GateClosed."""
+    """One file of a zip, unpacked. Raises KeyError, BadZipFile, GateClosed."""
     if package.getinfo(name).file_size > LARGEST:
-        raise _bad(f"{name} in it is larger than the chip's memory")
-    return package.read(name)
+        raise _bad(f"{name[:60]} in it is larger than the chip's memory")
+    with _damage():
+        return package.read(name)
 
 
 # --- protobuf's wire form (protobuf.dev, "Encoding") ----------------------------------------
@@ -168,7 +208,10 @@ def _only(fields: Fields, number: int) -> bytes:
 
 def _number(fields: Fields, number: int) -> int:
     """A varint; 0 where it is left out, as proto2's enums begin."""
-    return int.from_bytes(fields[number][-1], "little") if number in fields else 0
+    value = fields[number][-1] if number in fields else b""
+    if len(value) > 8:
+        raise _bad("its init packet is damaged")
+    return int.from_bytes(value, "little")
 
 
 def _bad(why: str) -> GateClosed:

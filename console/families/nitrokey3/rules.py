@@ -6,12 +6,14 @@ question, and what would strand the key is refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from console.errors import GateClosed
 from console.families.nitrokey3.admin import Status
 from console.families.nitrokey3.container import Chip, Image
 from console.families.nitrokey3.products import CHIP_NAMES, Product
+from console.families.nitrokey3.sb2 import Sb2
 from console.families.nitrokey3.version import Version, suffix
 
 UNTOUCHED = "Nothing is written, and the key is as it was."
@@ -21,6 +23,8 @@ INTERNAL_STORE = Version(1, 8, 2)
 LEAST_BLOCKS = 5
 STORE = range(0x93000, 0x9DE00)
 """Where the LPC55's firmware keeps its file system, which a release does not erase."""
+SPANS = 3
+"""Areas that are named one by one."""
 BACK, MIGRATING = 30.0, 250.0
 """Seconds until the firmware is back; with a store to convert it takes up to 3 minutes."""
 
@@ -112,14 +116,33 @@ def loses(image: Image) -> str:
     """What the write costs, as a sentence."""
     if image.sb2 is None:
         return "The firmware is replaced; passkeys and OpenPGP keys stay."
-    areas = ", ".join(f"0x{area.start:X} to 0x{area.stop:X}" for area in image.sb2.erases)
-    erased = f"({areas} is erased)" if areas else "(nothing else is erased)"
+    done = _done_to_flash(image.sb2)
     if loses_data(image):
-        return f"The firmware is replaced {erased}, and WITH IT passkeys and all that is stored."
-    return f"The firmware is replaced {erased}; passkeys and OpenPGP keys stay."
+        return f"The firmware is replaced ({done}), and WITH IT passkeys and all that is stored."
+    return f"The firmware is replaced ({done}); passkeys and OpenPGP keys stay."
 
 
 def loses_data(image: Image) -> bool:
-    """Does the file erase the place where the LPC55's firmware keeps what is its owner's?"""
-    areas = image.sb2.erases if image.sb2 else ()
-    return any(area.start < STORE.stop and STORE.start < area.stop for area in areas)
+    """Does the file touch the place where the LPC55's firmware keeps what is its owner's?"""
+    if image.sb2 is None:
+        return False
+    touched = image.sb2.erases + image.sb2.writes
+    return image.sb2.erases_all or any(_in_store(area) for area in touched)
+
+
+def _done_to_flash(file: Sb2) -> str:
+    if file.erases_all:
+        return "the whole flash is erased"
+    over = _spans(area for area in file.writes if _in_store(area))
+    words = [f"{_spans(file.erases) or 'nothing else'} is erased"]
+    return ", ".join(words + ([f"{over} is written over"] if over else []))
+
+
+def _in_store(area: range) -> bool:
+    return area.start < STORE.stop and STORE.start < area.stop
+
+
+def _spans(areas: Iterable[range]) -> str:
+    spans = [f"0x{area.start:X} to 0x{area.stop:X}" for area in areas]
+    more = f" and {len(spans) - SPANS} more" if len(spans) > SPANS else ""
+    return ", ".join(spans[:SPANS]) + more

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -35,18 +35,25 @@ SIGNED, HAS_DIGEST = 0x0008, 0x8000
 ROOTS = 4
 CERTIFICATE_HEADER = struct.Struct("<4sHHIIIIII")
 COMMAND = struct.Struct("<BBHIII")
-LOAD, ERASE, VERSION_CHECK = 2, 7, 11
+LOAD, FILL, ERASE, VERSION_CHECK = 2, 3, 7, 11
+ERASE_ALL = 1 | 2
+"""Flags of an erase: all of the flash, or that and the key unlocked; no address is told then."""
 UNTOUCHED = "Nothing was sent to the device. Take the vendor's file, and copy it again."
 
 
 @dataclass(frozen=True)
 class Order:
-    """One command of the encrypted section: erase, load, or compare a version counter."""
+    """One command of the encrypted section: erase, load, fill, or compare a version counter."""
 
     tag: int
     address: int
     count: int
     data: int
+    flags: int = 0
+
+    @property
+    def area(self) -> range:
+        return range(self.address, self.address + self.count)
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,20 @@ class Sb2:
     orders: tuple[Order, ...]
 
     @property
+    def erases_all(self) -> bool:
+        return any(order.tag == ERASE and order.flags & ERASE_ALL for order in self.orders)
+
+    @property
     def erases(self) -> tuple[range, ...]:
-        return tuple(
-            range(order.address, order.address + order.count)
-            for order in self.orders
-            if order.tag == ERASE
-        )
+        """By address; see `erases_all`."""
+        return self._areas(ERASE)
+
+    @property
+    def writes(self) -> tuple[range, ...]:
+        return self._areas(LOAD, FILL)
+
+    def _areas(self, *tags: int) -> tuple[range, ...]:
+        return tuple(order.area for order in self.orders if order.tag in tags and order.count)
 
     @property
     def least(self) -> Version | None:
@@ -173,7 +188,7 @@ def _der(data: bytes, at: int, end: int, count: int) -> Iterator[x509.Certificat
             # It is padded to four bytes; its own outer length says where it ends.
             inner = data[at + 4 : at + 4 + size]
             yield x509.load_der_x509_certificate(inner[: _der_size(inner)])
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             raise _bad("a certificate of it cannot be read") from None
         at += 4 + size
 
@@ -185,7 +200,10 @@ def _der_size(data: bytes) -> int:
 
 
 def _rsa(certificate: x509.Certificate) -> RSAPublicKey:
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise _bad("a key of it cannot be read") from None
     if not isinstance(key, RSAPublicKey):
         raise _bad("a key of it is not RSA")
     return key
@@ -212,7 +230,7 @@ def _check_signature(data: bytes, header: _Header, block: _Certificates) -> None
         end = block.end + (32 if header.flags & HAS_DIGEST else 0)
         size = signer.key_size // 8
         signer.verify(data[end : end + size], data[:end], PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         raise _bad("its signature is wrong: it was changed, or it is damaged") from None
     # The digest covers the whole boot section; without one, the MAC of its MACs is what is signed.
     if header.flags & HAS_DIGEST:
@@ -273,10 +291,10 @@ def _decrypted(data: bytes, header: _Header, secret: _Keys, index: int) -> bytes
 def _parsed(plain: bytes) -> Iterator[Order]:
     at = 0
     while at + BLOCK <= len(plain):
-        checksum, tag, _, address, count, data = COMMAND.unpack_from(plain, at)
+        checksum, tag, flags, address, count, data = COMMAND.unpack_from(plain, at)
         if checksum != (0x5A + sum(plain[at + 1 : at + BLOCK])) & 0xFF:
             raise _bad("a command of its encrypted part is damaged")
-        yield Order(tag, address, count, data)
+        yield Order(tag, address, count, data, flags)
         at += BLOCK + (count + -count % BLOCK if tag == LOAD else 0)
 
 

@@ -69,10 +69,15 @@ def sb2_file(
     digest: bool = False,
     slots: int = 2,
     erases: tuple[int, int] = (0, 0x93000),
+    commands: bytes = b"",
 ) -> bytes:
-    """A signed SB2.1 file with version checks, an erase and a load; `table` replaces its roots."""
+    """A signed SB2.1 file with version checks, an erase, `commands` and a load.
+
+    `table` replaces its roots.
+    """
     word = version[0] << 22 | version[1] << 6 | version[2] if counter is None else counter
-    plain = order(11, 0, word) + order(11, 1, word) + order(7, *erases) + load(payload)
+    plain = order(11, 0, word) + order(11, 1, word) + order(7, *erases)
+    plain += commands + load(payload)
     certificate = root() + bytes(-len(root()) % 4)
     roots = table or root_hash() + bytes(96)
     area = struct.pack("<I", len(certificate)) + certificate
@@ -106,14 +111,14 @@ def _header(version: tuple[int, int, int], size: int, boot_at: int, digest: bool
     )
 
 
-def order(tag: int, address: int, count: int, data: int = 0) -> bytes:
-    rest = struct.pack("<BHIII", tag, 0, address, count, data)
+def order(tag: int, address: int, count: int, data: int = 0, flags: int = 0) -> bytes:
+    rest = struct.pack("<BHIII", tag, flags, address, count, data)
     return bytes(((0x5A + sum(rest)) & 0xFF,)) + rest
 
 
-def load(payload: bytes) -> bytes:
+def load(payload: bytes, address: int = 0) -> bytes:
     padded = payload + bytes(-len(payload) % 16)
-    return order(2, 0, len(payload), crc32_mpeg2(padded)) + padded
+    return order(2, address, len(payload), crc32_mpeg2(padded)) + padded
 
 
 def crc32_mpeg2(data: bytes) -> int:
