@@ -198,9 +198,20 @@ class FileArrived:
 
 @dataclass(frozen=True)
 class DeviceChanged:
-    """Facts about a device that stayed: permissions arrive after the node, drivers bind."""
+    """A device that stayed, as it is now: permissions, drivers and cards come after the device.
+
+    The rest as in DevicePlugged; where `name` is "" only the device's own facts are told.
+    """
 
     device: Device
+    families: tuple[str, ...] = ()
+    mode: str = ""
+    name: str = ""
+    shown: str = ""
+    next: str = ""
+    label: str = ""
+    mark: str = ""
+    job: str = ""
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,7 @@ def _detail(
         *(_its_run(run, width) if run else ()),
         *(_offers(card, width) if card and not run else ()),
         *_entry("USB", ids, width),
+        *(text for slot in device.cards if slot.atr for text in _entry("ATR", slot.atr, width)),
     ]
 
 

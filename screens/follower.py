@@ -95,7 +95,8 @@ class Follower:
     def _fetch_cards(self) -> None:
         for device in self._picture.bench.devices:
             known = self._cards.get(device.port)
-            if known is None or (known[0], known[1].mark) != (device.visit, device.mark):
+            said = (device.visit, device.mark, device.name, device.next)
+            if known is None or (known[0], known[1].mark, known[1].name, known[1].next) != said:
                 self._fetch_card(device.port, device.visit)
 
     def _fetch_card(self, port: str, visit: str) -> None:

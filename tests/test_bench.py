@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from tests.floor import (
     LEFT,
     MOUSE,
     RIGHT,
+    SCALE,
     floor,
     shop,
 )
@@ -139,6 +141,18 @@ def test_a_device_is_described_after_a_fresh_look(shop):
     assert "Scale  B" == shop.bench.describe("1-2").name
     with pytest.raises(NoSuchDevice):
         shop.bench.describe("1-9")
+
+
+def test_a_device_that_turns_into_something_else_without_leaving_is_introduced_anew(shop):
+    """As a reader does, whose card is told a second after it."""
+    told = replace(MOUSE, vid="0a0a", pid="0001", serial="C")
+    shop.bus.here = (LEFT, RIGHT, MOUSE)
+    shop.bench.look_again()
+    shop.bus.here = (LEFT, RIGHT, told)
+    (seen,) = (device for device in shop.bench.view().devices if device.port == MOUSE.port)
+
+    assert seen.families == (SCALE.name,)
+    assert (seen.name, seen.visit) != (MOUSE.product, "")
 
 
 # --- runs -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from console.events import (
     BenchStarted,
     BenchStopped,
     BusChanged,
+    Card,
     Device,
     DeviceChanged,
     DevicePlugged,
@@ -90,6 +92,23 @@ def test_facts_that_arrive_late_are_taken_over():
     assert not first.devices[0].may_open
     assert (True, "6D70") == (then.devices[0].may_open, then.devices[0].serial)
     assert then.devices == fold_bench(then, records(DeviceChanged(stale), since=4)[0]).devices
+
+
+def test_a_card_that_is_told_after_its_reader_makes_it_what_it_is():
+    """PC/SC powers a card after USB has shown the reader; and it may be taken out again."""
+    empty = Device("1-1", "v1", "076b", "3031", product="Reader", cards=(Card("Reader 00"),))
+    full = dataclasses.replace(empty, cards=(Card("Reader 00", "3b80800101", inserted=1),))
+    first = bench(DevicePlugged(empty, name="Reader"))
+    told = DeviceChanged(full, ("openpgp",), "card", "OpenPGP card", "card", "Check it.", job="7")
+    then = fold_bench(first, records(told, since=3)[0])
+    last = fold_bench(then, records(DeviceChanged(empty, name="Reader"), since=4)[0])
+
+    (seen,) = then.devices
+    assert (seen.families, seen.name, seen.next) == (("openpgp",), "OpenPGP card", "Check it.")
+    assert (seen.since, seen.job) == (first.devices[0].since, "7")
+    assert [card.atr for card in seen.cards] == ["3b80800101"]
+    assert [line.text for line in last.lately[-2:]] == ["card in: OpenPGP card", "card out"]
+    assert (last.devices[0].families, last.devices[0].name) == ((), "Reader")
 
 
 def test_runs_are_open_between_their_two_events():

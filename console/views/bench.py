@@ -9,8 +9,8 @@ from console.events import (
     BenchStarted,
     BenchStopped,
     BusChanged,
+    Card,
     DayTurned,
-    Device,
     DeviceAssigned,
     DeviceChanged,
     DevicePlugged,
@@ -57,6 +57,7 @@ class DeviceView:
     visit: str
     mark: str = ""
     job: str = ""
+    cards: tuple[Card, ...] = ()
 
     @property
     def may_open(self) -> bool:
@@ -125,7 +126,7 @@ def fold_bench(view: BenchView, record: Record) -> BenchView:
         case DeviceUnplugged() as event:
             return _unplugged(view, record, event)
         case DeviceChanged() as event:
-            return _changed(view, event.device)
+            return _changed(view, record, event)
         case BusChanged() as event:
             return replace(view, troubles={**view.troubles, event.bus: event.state})
         case RunOpened() as event:
@@ -205,7 +206,7 @@ def _plugged(view: BenchView, record: Record, event: DevicePlugged) -> BenchView
     return _lately(replace(view, devices=devices), record, device.port, text)
 
 
-def device_view(event: DevicePlugged, since: str) -> DeviceView:
+def device_view(event: DevicePlugged | DeviceChanged, since: str) -> DeviceView:
     """The view of a device that has just been seen."""
     device = event.device
     return DeviceView(
@@ -228,6 +229,7 @@ def device_view(event: DevicePlugged, since: str) -> DeviceView:
         device.visit,
         event.mark,
         event.job,
+        device.cards,
     )
 
 
@@ -242,14 +244,21 @@ def _unplugged(view: BenchView, record: Record, event: DeviceUnplugged) -> Bench
     return _lately(replace(view, devices=devices), record, event.port, text)
 
 
-def _changed(view: BenchView, device: Device) -> BenchView:
-    devices = tuple(
-        replace(known, nodes=device.nodes, serial=device.serial, product=device.product)
-        if known.visit == device.visit and known.port == device.port
-        else known
-        for known in view.devices
-    )
-    return replace(view, devices=devices)
+def _changed(view: BenchView, record: Record, event: DeviceChanged) -> BenchView:
+    device = event.device
+    known = view.at_port(device.port)
+    if known is None or known.visit != device.visit:
+        return view
+    if event.name:
+        now = replace(device_view(event, known.since), here=known.here)
+    else:
+        now = replace(known, nodes=device.nodes, serial=device.serial, product=device.product)
+    devices = tuple(now if other is known else other for other in view.devices)
+    view = replace(view, devices=devices)
+    before, after = ({card.reader for card in seen.cards if card.atr} for seen in (known, now))
+    if after > before:
+        return _lately(view, record, device.port, f"card in: {now.name}")
+    return _lately(view, record, device.port, "card out") if before > after else view
 
 
 def _run_closed(view: BenchView, record: Record, event: RunClosed) -> BenchView:
