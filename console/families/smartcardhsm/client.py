@@ -56,7 +56,8 @@ WORDS: Meanings = {
 class Pin:
     """A PIN as the card tells it. `tries` is None while it is verified, or not there yet.
 
-    `silent` is the status word of a card that does not tell them.
+    `silent` is the status word of a card that does not tell them; `odd` that of a VERIFY which says
+    neither right nor wrong: the rest is what the card told after it.
     """
 
     tries: int | None = None
@@ -65,6 +66,7 @@ class Pin:
     initialised: bool = True
     transport: bool = False
     silent: str = ""
+    odd: str = ""
 
     @property
     def words(self) -> str:
@@ -245,8 +247,14 @@ class SmartCardHsm:
     # --- PINs ------------------------------------------------------------------------------
 
     def verify(self, pin: bytes) -> Pin:
-        """Give the user PIN; what the card then says of it."""
-        return _pin(self._cards.send(Command(0, 0x20, 0, USER, pin)))
+        """Give the user PIN; what the card then says of it, asked again unless it was right."""
+        answer = self._cards.send(Command(0, 0x20, 0, USER, pin))
+        if answer.ok:
+            return _pin(answer)
+        said, now = _pin(answer), self.pin()
+        if said.tries is None:
+            return replace(now, odd=answer.code)
+        return said if now.tries is None else now
 
     def change(self, old: bytes, new: bytes) -> Response:
         """The user PIN that is there, or the transport PIN, by a new one; the answer."""
