@@ -189,7 +189,7 @@ def _prove(unit: Unit, held: Contents, data: InitData, said: Said) -> Proven:
         before = held.files, unit.domains, unit.pin, unit.so_pin
         if before == (now.files, unit.hsm.key_domains(), pin, so_pin):
             return _as_before(said, kept)
-    if now.present:
+    if now.words != contents.NOTHING:
         raise GateClosed(
             f"The device still lists {now.words} after it was initialised. {kept}",
             "Run check before anything else.",
@@ -281,7 +281,11 @@ def _judged(unit: Unit, held: Contents, plan: Plan, after: KeyShares) -> Outcome
         "The SO-PIN is the same as before. Keep it: it can never be replaced."
         if unit.so_pin.initialised
         else "The SO-PIN is the one that was chosen now. Keep it: it can never be replaced.",
-        (f"deleted: {held.words}", f"key shares: {after.words}"),
+        (
+            f"deleted: {held.words}",
+            *(f"deleted: {words}" for words in held.others),
+            f"key shares: {after.words}",
+        ),
         to_do,
     )
 
