@@ -85,6 +85,8 @@ def wraps(unit: Unit) -> None:
     if any(one.ready for one in unit.domains):
         return
     shares = unit.shares
+    if shares.empty is not None:
+        raise GateClosed(f"Nothing can be exported yet: {shares.emptiness}.", shares.way_out)
     if shares.total is None:
         raise GateClosed(
             "This device was initialised without key shares: its keys can never be exported.",
