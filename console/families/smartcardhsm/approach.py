@@ -188,14 +188,22 @@ def unlock(guide: Guide, unit: Unit, question: Question = PIN, step: Step = UNLO
                 f"That was the same wrong PIN again; {pin.words}.",
                 "It was not sent. Ask the owner for the right one.",
             )
-        pin = guide.step(step, unit.hsm.verify, typed, found=_unlocked)
+        before, pin = pin, guide.step(step, unit.hsm.verify, typed, found=_unlocked)
         if pin.verified:
             return
         tried.add(typed)
+        if pin.odd and pin.tries in (None, before.tries):
+            raise GateClosed(
+                f"The device answered the PIN with {pin.odd}, which is neither right nor wrong; "
+                f"user PIN: {pin.words}.",
+                f"{UNTOUCHED} No other PIN is sent. Export the log for support.",
+            )
         guide.tell(f"Wrong PIN; {pin.words}. I stop at 1.")
 
 
 def _unlocked(pin: Pin) -> str:
+    if pin.odd and not pin.verified:
+        return f"answered {pin.odd}; {pin.words}"
     return "right" if pin.verified else f"wrong; {pin.words}"
 
 

@@ -6,7 +6,6 @@ parsed, its check value compared with the device's, and its digest with what was
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ from console.families.smartcardhsm.approach import (
 )
 from console.families.smartcardhsm.blob import Blob
 from console.families.smartcardhsm.check import keep_passport
-from console.families.smartcardhsm.contents import Contents, HeldKey
+from console.families.smartcardhsm.contents import Contents, HeldKey, torn
 from console.families.smartcardhsm.dkek import NO_KCV
 from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.rehearsal import counted
@@ -75,8 +74,9 @@ def backup(guide: Guide) -> Outcome:
         kcvs = tuple(one.kcv for one in unit.hsm.key_domains() if one.ready)
         keep_passport(guide, unit, held)
         done = guide.step(WRAP, _wrap_all, guide, unit, chosen, kcvs, found=_found)
-        listed = json.dumps(done.digests, indent=1, sort_keys=True).encode()
-        guide.keep(f"{unit.shelf}{LIST}", listed, "The list of this backup, for restore.")
+        if done.files:  # an empty list would stand before that of an earlier backup
+            listed = json.dumps(done.digests, indent=1, sort_keys=True).encode()
+            guide.keep(f"{unit.shelf}{LIST}", listed, "The list of this backup, for restore.")
     return _judged(done, unit.shelf)
 
 
@@ -85,6 +85,8 @@ def wraps(unit: Unit) -> None:
     if any(one.ready for one in unit.domains):
         return
     shares = unit.shares
+    if shares.empty is not None:
+        raise GateClosed(f"Nothing can be exported yet: {shares.emptiness}.", shares.way_out)
     if shares.total is None:
         raise GateClosed(
             "This device was initialised without key shares: its keys can never be exported.",
@@ -133,11 +135,12 @@ def _wrap_all(
             file = _wrap(guide, unit, key, kcvs)
             digests[file.name] = file.digest
             under[file.blob.kcv.hex()] = True
-        except Refused as error:
-            if error.code == "reset":
+        except (Refused, GateClosed) as error:
+            code = error.code if isinstance(error, Refused) else ""
+            if code == "reset":
                 raise
             why = f"{key.words}: {error.sentence}"
-            guide.warn(f"Not exported: {why}", REASONS.get(error.code, ""))
+            guide.warn(f"Not exported: {why}", REASONS.get(code, ""))
             refused.append(why)
         guide.progress("Wrapping keys", done, len(chosen))
     return Wrapped(tuple(digests), tuple(refused), tuple(under), digests)
@@ -153,19 +156,32 @@ def _wrap(guide: Guide, unit: Unit, key: HeldKey, kcvs: tuple[bytes, ...]) -> Ke
             "Do not rely on this backup. Nothing was changed on the device.",
         )
     name = f"{unit.shelf}-key-{key.number:02d}{_plain(key.label)}.wrapped.bin"
-    data = KeyFile(name, blob, key.about, key.certificate).encode()
+    file = KeyFile(name, blob, *_beside(guide, key))
+    data = file.encode()
     again = KeyFile.parse(name, data)
     kept = guide.keep(name, data, f"Key {key.number}, wrapped: useless without the DKEK shares.")
-    if again.blob != blob or kept.sha256 != hashlib.sha256(data).hexdigest():
+    if again.blob != blob or kept.sha256 != file.digest:
         raise GateClosed(f"{name} did not read back as it was written.", "Run backup again.")
-    if not key.about:
-        guide.warn(f"Key {key.number} has no description; the file has none either.")
     if blob.algorithms:
         guide.tell(
             f"Key {key.number} has an algorithm list ({blob.algorithms.hex()}): firmware 3.1 "
             "cannot take such a key back, every other can."
         )
-    return again
+    return file
+
+
+def _beside(guide: Guide, key: HeldKey) -> tuple[bytes, bytes]:
+    """Its description and certificate. What was written in part would make the file unreadable."""
+    kept = []
+    for what, data in (("description", key.about), ("certificate", key.certificate)):
+        if torn(data):
+            guide.warn(
+                f"Key {key.number}: its {what} was written in part only; the file is without it."
+            )
+        kept.append(b"" if torn(data) else data)
+    if not key.about:
+        guide.warn(f"Key {key.number} has no description; the file has none either.")
+    return kept[0], kept[1]
 
 
 def _plain(label: str) -> str:
@@ -186,10 +202,10 @@ def _judged(done: Wrapped, shelf: str) -> Outcome:
     if done.refused:
         return Outcome(
             Verdict.UNFINISHED,
-            f"{len(done.files)} keys are in files, {len(done.refused)} did not come out.",
+            f"In files: {counted(len(done.files))}; {len(done.refused)} did not come out.",
             "What did not come out dies with the device: do not reset it.",
-            done.refused,
-            need,
+            tuple(f"not exported: {why}" for why in done.refused),
+            need if done.files else (),
         )
     return Outcome(
         Verdict.REPAIRED,

@@ -35,7 +35,9 @@ NEVER_INITIALISED, TRANSPORT_PIN, BLOCKED = 0x6A88, 0x6984, 0x6983
 WRONG_DATA, NO_REFERENCE = 0x6A80, 0x6A88
 ENDED = (0x6283, 0x6285)
 """What SELECT says of an application that was terminated (ISO 7816-4, 5.1.3)."""
-NO_KEY_SHARES = (0x6D00, 0x6B00, 0x6A88, 0x6A86)
+NO_KEY_SHARES = (0x6D00, 0x6B00, 0x6A86)
+CREATE = "create it with the vendor's tool; no reset is needed"
+"""What helps where a key domain is empty (80 52 01 makes one, reference 2.2)."""
 BEYOND_END = (0x6B00, 0x6282, 0x6A86, 0x6A80)
 NO_TRANSFER = (0x6A82, 0x6A86, 0x6A81, 0x6B00, 0x6D00)
 """Answers to writing the transfer file from a card that takes a blob in one command only."""
@@ -56,7 +58,8 @@ WORDS: Meanings = {
 class Pin:
     """A PIN as the card tells it. `tries` is None while it is verified, or not there yet.
 
-    `silent` is the status word of a card that does not tell them.
+    `silent` is the status word of a card that does not tell them; `odd` that of a VERIFY which says
+    neither right nor wrong: the rest is what the card told after it.
     """
 
     tries: int | None = None
@@ -65,6 +68,7 @@ class Pin:
     initialised: bool = True
     transport: bool = False
     silent: str = ""
+    odd: str = ""
 
     @property
     def words(self) -> str:
@@ -83,14 +87,20 @@ class Pin:
 
 @dataclass(frozen=True)
 class KeyShares:
-    """What the card tells of its DKEK; `total` is None where it wraps no keys at all."""
+    """What the card tells of its DKEK; `total` is None where it wraps no keys.
+
+    `empty` is the number of a key domain that is there and in which no key was ever made.
+    """
 
     total: int | None
     missing: int = 0
     kcv: bytes = NO_KCV
+    empty: int | None = None
 
     @property
     def words(self) -> str:
+        if self.empty is not None:
+            return f"none yet: {self.emptiness}: {CREATE}"
         if self.none:
             return "none: initialised without key shares, no key can be wrapped"
         if self.missing:
@@ -101,8 +111,16 @@ class KeyShares:
         return f"{counted}, complete; check value {self.kcv.hex()}"
 
     @property
+    def emptiness(self) -> str:
+        return f"key domain {self.empty} is empty"
+
+    @property
+    def way_out(self) -> str:
+        return f"{CREATE.capitalize()}."
+
+    @property
     def none(self) -> bool:
-        """Does it wrap no keys at all? Some say so with nothing but zeros."""
+        """Does it wrap no keys? Some say so with nothing but zeros."""
         return self.total is None or (not self.total and not self.missing and self.kcv == NO_KCV)
 
     @property
@@ -199,6 +217,9 @@ class SmartCardHsm:
         answer = self._cards.send(Command(0x80, 0x52, 0, domain, expected=256))
         if answer.status in NO_KEY_SHARES:
             return KeyShares(None)
+        if answer.status == NO_REFERENCE:
+            # A card that was never initialised may say so as well, and has no domain at all.
+            return KeyShares(None, empty=domain if self.pin().initialised else None)
         return _shares(self._good(answer, "to tell about its key shares"))
 
     def key_domains(self) -> tuple[KeyShares, ...]:
@@ -209,7 +230,7 @@ class SmartCardHsm:
             if answer.ok:
                 found.append(_shares(answer.data))
             elif answer.status == NO_REFERENCE:
-                found.append(KeyShares(None))  # there, and nothing is in it
+                found.append(KeyShares(None, empty=len(found)))
             else:
                 break
         last = max((at for at, one in enumerate(found) if not one.none), default=0)
@@ -245,8 +266,14 @@ class SmartCardHsm:
     # --- PINs ------------------------------------------------------------------------------
 
     def verify(self, pin: bytes) -> Pin:
-        """Give the user PIN; what the card then says of it."""
-        return _pin(self._cards.send(Command(0, 0x20, 0, USER, pin)))
+        """Give the user PIN; what the card then says of it, asked again unless it was right."""
+        answer = self._cards.send(Command(0, 0x20, 0, USER, pin))
+        if answer.ok:
+            return _pin(answer)
+        said, now = _pin(answer), self.pin()
+        if said.tries is None:
+            return replace(now, odd=answer.code)
+        return said if now.tries is None else now
 
     def change(self, old: bytes, new: bytes) -> Response:
         """The user PIN that is there, or the transport PIN, by a new one; the answer."""

@@ -25,7 +25,9 @@ KINDS = {
     PRIVATE_DATA: ("private data object", "private data objects"),
 }
 DESCRIBED_IN = {CA_CERTIFICATE: 0xC8, DATA: 0xC9, PRIVATE_DATA: 0xC9}
+OWN = frozenset(kind << 8 | DEVICE_KEY for kind in (KEY, ABOUT, CERTIFICATE))
 LAST = 0xFF
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,11 @@ class Contents:
             for kind, words in KINDS.items()
             if (count := self._count(kind))
         )
-        return ", ".join(counted) or "nothing"
+        return ", ".join(counted) or NOTHING
 
     def _count(self, kind: int) -> int:
-        return sum(number >> 8 == kind and number & 0xFF != DEVICE_KEY for number in self.files)
+        """Without the device's own key and certificate; other kinds are counted from 0 on."""
+        return sum(number >> 8 == kind and number not in OWN for number in self.files)
 
 
 def torn(data: bytes) -> bool:

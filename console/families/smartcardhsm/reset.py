@@ -24,7 +24,7 @@ from console.families.smartcardhsm.approach import (
     well_sized,
 )
 from console.families.smartcardhsm.check import keep_passport
-from console.families.smartcardhsm.client import LABEL_FILE, SO, InitData, KeyShares
+from console.families.smartcardhsm.client import LABEL_FILE, SO, InitData, KeyShares, Pin
 from console.families.smartcardhsm.contents import Contents
 from console.families.smartcardhsm.rehearsal import Rehearsed, counted
 from console.flow import Flow, Kind, Outcome, Question, Step
@@ -38,6 +38,8 @@ MOST_RETRIES = 10
 """Tries of a user PIN by its length, as other programs for this card set them."""
 TOKEN_LABEL, TOKEN = 0x80, 0x30
 LONGEST_LABEL = 32
+STATUS_WORDS = "69"
+"""How every one begins (ISO 7816-4, 5.1.3); another beginning is an answer that was garbled."""
 
 SHARES = Question(
     "shares",
@@ -68,11 +70,28 @@ AFTER = Step("after", "Read it again", usual="under 3 s", safe="You can pull it.
 
 
 @dataclass(frozen=True)
+class Said:
+    """What came back from INITIALIZE: the status word that is no 9000, or why none came."""
+
+    code: str = ""
+    lost: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.code and not self.lost
+
+
+@dataclass(frozen=True)
 class Proven:
-    """What the device says after INITIALIZE; `refused` is why everything is still as it was."""
+    """What the device says after INITIALIZE.
+
+    `refused` is why everything is still as it was, `open` why nobody can tell; then `advice`.
+    """
 
     words: str
     refused: str = ""
+    open: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +125,8 @@ def reset(guide: Guide) -> Outcome:
         said = guide.step(ERASE, _initialize, unit, data)
         proven = guide.step(PROVE, _prove, unit, held, data, said, found=lambda it: it.words)
         after = guide.step(AFTER, _after, guide, unit, plan, proven, found=lambda it: it.words)
+    if proven.open:
+        return Outcome(Verdict.UNFINISHED, proven.open, proven.advice, (proven.words,))
     return _judged(unit, held, plan, after)
 
 
@@ -141,8 +162,8 @@ def _consent(unit: Unit, held: Contents, plan: Plan, rehearsed: Rehearsed) -> st
 # --- the stretch that cannot be undone --------------------------------------------------------
 
 
-def _initialize(unit: Unit, data: InitData) -> str:
-    """What the device answered, which proves nothing in either direction; "" where it was well."""
+def _initialize(unit: Unit, data: InitData) -> Said:
+    """What the device answered, which proves nothing in either direction."""
     try:
         answer = unit.hsm.initialize(data)
     except Unplugged as error:
@@ -151,31 +172,68 @@ def _initialize(unit: Unit, data: InitData) -> str:
             "Plug it in and run check: keys gone means that it was done. Then run reset again.",
         ) from error
     except DeviceError as error:
-        return error.sentence
-    return "" if answer.ok else answer.code
+        return Said(lost=error.sentence)
+    if answer.code[0] not in STATUS_WORDS:
+        return Said(lost=f"It is no status word ({answer.code}).")
+    return Said() if answer.ok else Said(answer.code)
 
 
-def _prove(unit: Unit, held: Contents, data: InitData, said: str) -> Proven:
+def _prove(unit: Unit, held: Contents, data: InitData, said: Said) -> Proven:
     """What became of it. Raises GateClosed where it is neither as before nor as wanted."""
-    tries = unit.hsm.pin(SO)
-    kept = f"SO-PIN: {unit.so_pin.words} before, {tries.words} now."
+    pin, so_pin = unit.hsm.pin(), unit.hsm.pin(SO)
+    kept = f"SO-PIN: {unit.so_pin.words} before, {so_pin.words} now."
     now = contents.read(unit.hsm)
-    if said and (unit.so_pin.tries or 0) > (tries.tries or 0):
-        return Proven(kept, f"The device did not take that SO-PIN. {kept}")
-    if said and held.present and now.files == held.files:
-        return Proven(kept, f"The device refused to initialise ({said}). {kept}")
-    if now.present:
+    if not said.ok:
+        if so_pin.tries is not None and so_pin.tries < (unit.so_pin.tries or 0):
+            return _not_its_so_pin(kept)
+        before = held.files, unit.domains, unit.pin, unit.so_pin
+        if before == (now.files, unit.hsm.key_domains(), pin, so_pin):
+            return _as_before(said, kept)
+    if now.words != contents.NOTHING:
         raise GateClosed(
             f"The device still lists {now.words} after it was initialised. {kept}",
             "Run check before anything else.",
         )
+    return _opened(unit, data, pin, kept)
+
+
+def _not_its_so_pin(kept: str) -> Proven:
+    return Proven(
+        kept,
+        f"The device did not take that SO-PIN. {kept}",
+        advice="Everything on it is still there. Was it the other format: 8 characters, or hex?",
+    )
+
+
+def _as_before(said: Said, kept: str) -> Proven:
+    """Nothing shows that it was done. The new PIN is not tried: it has the old one, it seems."""
+    if said.code:
+        return Proven(
+            kept,
+            f"The device refused to initialise ({said.code}). {kept}",
+            advice="Everything on it is still there, its user PIN is the old one. "
+            "Export the log for support.",
+        )
+    return Proven(
+        kept,
+        open=f"The answer to INITIALIZE was lost, and all is as before it. {said.lost} {kept}",
+        advice="The new PIN was not tried: a wrong one costs a try. Run check, then reset again.",
+    )
+
+
+def _opened(unit: Unit, data: InitData, pin: Pin, kept: str) -> Proven:
+    """Does the new PIN open it? Some are open already after INITIALIZE, and tell no tries then."""
+    if not pin.verified and (pin.tries or 0) <= 1:
+        return Proven(
+            kept,
+            open=f"The new PIN was not tried; user PIN {pin.words}. {kept}",
+            advice="I stop at 1. Run check, then reset again with the same SO-PIN.",
+        )
     opened_it = unit.hsm.verify(data.pin)
     if opened_it.verified:
         return Proven(f"{kept} The new PIN opens it.")
-    if said:
-        return Proven(kept, f"The device refused to initialise ({said}). {kept}")
     raise GateClosed(
-        f"Its keys are gone and the new PIN does not open it: {opened_it.words}. {kept}",
+        f"No key is on it and the new PIN does not open it: {opened_it.words}. {kept}",
         "Run reset again with the same SO-PIN.",
     )
 
@@ -183,12 +241,9 @@ def _prove(unit: Unit, held: Contents, data: InitData, said: str) -> Proven:
 def _after(guide: Guide, unit: Unit, plan: Plan, proven: Proven) -> KeyShares:
     """Its key shares as it tells them; the name is written last, since nothing hangs on it."""
     if proven.refused:
-        raise GateClosed(
-            proven.refused,
-            "Everything on it is still there. Was it the other format: 8 characters, or hex?",
-        )
+        raise GateClosed(proven.refused, proven.advice)
     shares = unit.hsm.key_shares()
-    if plan.label:
+    if plan.label and not proven.open:
         try:
             unit.hsm.write(LABEL_FILE, renamed(unit.hsm.read(LABEL_FILE) or b"", plan.label))
         except Refused as error:
@@ -226,7 +281,11 @@ def _judged(unit: Unit, held: Contents, plan: Plan, after: KeyShares) -> Outcome
         "The SO-PIN is the same as before. Keep it: it can never be replaced."
         if unit.so_pin.initialised
         else "The SO-PIN is the one that was chosen now. Keep it: it can never be replaced.",
-        (f"deleted: {held.words}", f"key shares: {after.words}"),
+        (
+            f"deleted: {held.words}",
+            *(f"deleted: {words}" for words in held.others),
+            f"key shares: {after.words}",
+        ),
         to_do,
     )
 

@@ -214,6 +214,9 @@ def fits(unit: Unit, wish: Wish) -> str:
         raise GateClosed("This device was never initialised.", "Run reset, with key shares.")
     shares, count = unit.shares, len(wish.shares)
     own = shares.total == 0 and shares.kcv == wish.kcv != NO_KCV
+    if shares.empty is not None:
+        yet = f"Nothing can be restored yet: {shares.emptiness}."
+        raise GateClosed(yet, f"{_UNTOUCHED} {shares.way_out}")
     if not shares.total and not own:
         raise GateClosed(
             "This device takes no keys of others: it was initialised without key shares.",

@@ -316,7 +316,7 @@ def test_keys_of_several_domains_are_backed_up_each_under_its_own(tmp_path):
         assert "in no key domain that has its shares" in str(view.said)
 
 
-@pytest.mark.parametrize("status", [0x6D00, 0x6B00, 0x6A88, 0x6A86])
+@pytest.mark.parametrize("status", [0x6D00, 0x6B00, 0x6A86])
 def test_no_key_shares_is_said_in_several_ways(tmp_path, status):
     none = Fault(SHARES, Outcome.REFUSED, status=status, times=99)
     with workshop(tmp_path, bench(card(setup=with_ec, faults=(none,)))) as shop:
