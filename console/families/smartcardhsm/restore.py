@@ -101,6 +101,7 @@ class Wish:
     keys: tuple[KeyFile, ...]
     shares: tuple[ShareFile, ...]
     paths: tuple[Path, ...] = ()
+    """Of the files that were read; of no others in their folders."""
     numbers: tuple[int, ...] = field(default=())
     dry: bool = False
     remove: bool = False
@@ -181,9 +182,8 @@ def _read(
         raise BadUsage(
             f"{len(chosen)} numbers for {len(keys)} keys.", "One number for each file, in order."
         )
-    files = read_shares(shares)
-    here = (*paths, *(named_files(shares) if shares else ()))
-    return Wish(tuple(keys), files, here, chosen, dry, remove)
+    files, shares_at = read_shares(shares)
+    return Wish(tuple(keys), files, (*paths, *shares_at), chosen, dry, remove)
 
 
 def _kept(guide: Guide, shelf: str) -> tuple[tuple[str, bytes], ...]:

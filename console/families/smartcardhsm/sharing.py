@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from console.errors import GateClosed
 from console.families.smartcardhsm import threshold
@@ -51,19 +52,22 @@ class Opened:
         return Dkek.of_shares(self.shares)
 
 
-def read_shares(answer: str | None) -> tuple[ShareFile, ...]:
-    """The share files that an answer names. Raises BadUsage, GateClosed."""
+def read_shares(answer: str | None) -> tuple[tuple[ShareFile, ...], tuple[Path, ...]]:
+    """The share files that an answer names, and where they lie. Raises BadUsage, GateClosed.
+
+    Of a folder, nothing else is read, and nothing else is among the paths.
+    """
     if not answer:
-        return ()
+        return (), ()
     paths = named_files(answer)
-    kept = [path for path in paths if path.suffix.lower() == SUFFIX] or list(paths)
+    kept = tuple(path for path in paths if path.suffix.lower() == SUFFIX) or paths
     files = tuple(ShareFile.parse(path.name, read_file(path)) for path in kept)
     seen: dict[str, str] = {}
     for file in files:
         if file.digest in seen:
             raise _twice(seen[file.digest], file.name)
         seen[file.digest] = file.name
-    return files
+    return files, kept
 
 
 def open_shares(guide: Guide, files: tuple[ShareFile, ...]) -> Opened:
