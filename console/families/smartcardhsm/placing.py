@@ -130,6 +130,8 @@ def _place(
 ) -> Contents:
     key = public_of(file, dkek)
     there = _found(unit, held, file, key)
+    if there is not None and not there.present and wanted not in (None, there.number):
+        there = None  # what outlived the key stays as it is; the key goes where it is wanted
     likely: tuple[HeldKey, ...] = ()
     if there is None and key is None:
         there = twins.inside(unit, held, file, dkek) if dkek else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from console.families.smartcardhsm.keyfile import KeyFile
@@ -50,6 +51,24 @@ def test_a_description_that_is_refused_leaves_it_unfinished_and_is_mended(tmp_pa
         assert "at web server" in view.ended.sentence
         assert "without its description" in view.ended.advice
         assert keys_of(shop, "1-2") == {1}
+
+
+@pytest.mark.parametrize(("wanted", "at"), [("", 3), ("3", 3), ("5", 5)])
+def test_a_certificate_that_outlived_its_key_does_not_hold_it_at_its_number(tmp_path, wanted, at):
+    """There or at another number that is asked for: the key is where it is said to be."""
+    with workshop(tmp_path / "shop", bench(card(setup=with_ec), card("DENK0109002"))) as shop:
+        files = backed_up(shop, tmp_path / "backup")
+        (path,) = files.iterdir()
+        held = of(shop, "1-2").applet.files
+        held.put(0xCE03, KeyFile.parse("x", path.read_bytes()).certificate)
+        view = shop.run(
+            RESTORE, "1-2", answers=answers(files, **({"keys": wanted} if wanted else {}))
+        )
+
+        assert view.verdict == "repaired", view.ended
+        assert f"key {at}," in view.ended.proof[0]
+        assert keys_of(shop, "1-2") == {at}
+        assert {number for number in held.listed() if number >> 8 == 0xC4} == {0xC400, 0xC400 | at}
 
 
 def test_what_cannot_be_taken_off_again_is_said(tmp_path):
