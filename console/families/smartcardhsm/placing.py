@@ -18,6 +18,7 @@ from console.families.smartcardhsm.description import AES, EC, RSA, Description
 from console.families.smartcardhsm.dkek import Dkek
 from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.models import TRAP, WAY_OUT
+from console.families.smartcardhsm.proof import Proof
 from console.guide import Guide
 
 FULL = "6A84"
@@ -352,13 +353,15 @@ def _description(file: KeyFile, number: int, key: PublicKey | None) -> bytes:
 def _proven(unit: Unit, file: KeyFile, number: int, key: PublicKey | None, placed: Placed) -> None:
     named = f"key {number}, {file.label}"
     there_is_one = bool(contents.readable(unit.hsm, ABOUT << 8 | number))
-    if key is not None and proof.proven(unit.hsm, number, key):
-        placed.done += (f"Proven by a signature: {named}.",)
-    elif key is None or file.blob.algorithms:
-        why = "" if there_is_one else " The file brought no description: no program sees it."
-        placed.unproven += (f"On the device, but not proven by a signature: {named}.{why}",)
-    else:
+    found = Proof.REFUSED if key is None else proof.tried(unit.hsm, number, key)
+    if found is Proof.WRONG:
         raise GateClosed(
-            f"{named} is on the device and its signature does not verify.",
-            f"{_UNHARMED} Do not use it there. Export the log.",
+            f"On the device is {named}, and its signature does not verify.",
+            f"{_UNHARMED} Do not use it there: it is not the key that its file says. Export the "
+            "log.",
         )
+    if found is Proof.VERIFIED:
+        placed.done += (f"Proven by a signature: {named}.",)
+        return
+    why = "" if there_is_one else " The file brought no description: no program sees it."
+    placed.unproven += (f"On the device, but not proven by a signature: {named}.{why}",)

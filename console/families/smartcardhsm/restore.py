@@ -74,6 +74,7 @@ REMOVE = Question(
     optional=True,
     choices=("keep", "remove"),
 )
+STAY = "The files stay in the inbox: not all is proven."
 _UNTOUCHED = "Nothing was written to the device, and the backup is unharmed."
 
 READ = Step("read", "Read the files", usual="at once", safe="Nothing was sent to the device.")
@@ -330,6 +331,8 @@ def _tell(guide: Guide, placed: Placed) -> None:
 
 
 def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
+    if wish.remove and (placed.stopped or placed.unproven):
+        guide.tell(STAY)
     if placed.stopped:
         return Outcome(
             Verdict.UNFINISHED,
@@ -338,7 +341,15 @@ def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
             f"The backup is unharmed. {placed.advice}",
             placed.done,
         )
-    if wish.remove and not placed.unproven:
+    if placed.unproven:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"{len(placed.done)} of {counted(len(wish.keys))} on {unit.name}, proven by a "
+            f"signature. {' '.join(placed.unproven)}",
+            "Keep the backup. Try that key with the program that uses it.",
+            placed.done,
+        )
+    if wish.remove:
         gone = [path.name for path in wish.paths if guide.discard(str(path))]
         guide.tell(f"Removed from the inbox: {', '.join(gone) or 'nothing'}.")
     return Outcome(
