@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from console.families.smartcardhsm.approach import (
     UNLOCK,
     Unit,
     look,
+    mode,
     named_files,
     opened,
     read_file,
@@ -169,7 +171,7 @@ def _read(
         raise BadUsage("Neither a wrapped key nor a key share was brought.", _UNTOUCHED)
     shelf = _kept(guide, backup.strip()) if backup else ()
     paths = named_files(backup) if backup and not shelf else ()
-    if backup and Path(backup).is_dir():
+    if backup and stat.S_ISDIR(mode(Path(backup))):
         paths = tuple(path for path in paths if path.suffix.lower() not in OTHERS)
     keys: list[KeyFile] = []
     for name, data in (*shelf, *((path.name, read_file(path)) for path in paths)):
@@ -195,7 +197,7 @@ def _read(
 
 def _kept(guide: Guide, shelf: str) -> tuple[tuple[str, bytes], ...]:
     """The files of the newest backup of that device that was made here; none if there is none."""
-    listed = guide.last_kept(f"{shelf}{LIST}") if shelf and not Path(shelf).exists() else None
+    listed = guide.last_kept(f"{shelf}{LIST}") if shelf and not mode(Path(shelf)) else None
     found = []
     for name, digest in (json.loads(listed) if listed else {}).items():
         data = guide.last_kept(name)
