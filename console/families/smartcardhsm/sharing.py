@@ -38,6 +38,8 @@ OPEN = Step(
     usual="10 to 30 s each",
     safe="Nothing was written. The card is not touched meanwhile.",
 )
+_HEADING = re.compile(r"\s*share\s+\d+\s+of\s+\d+\s*", re.I)
+_OF_A_PART = re.compile(r"\s*share\b.*\b(?:id|value)\b", re.I)
 _UNTOUCHED = "Nothing was written to the device."
 
 
@@ -87,7 +89,8 @@ def _password(guide: Guide, file: ShareFile, at: int, count: int) -> tuple[bytes
     if len(entries) not in (1, count):
         raise GateClosed(
             f"There are {len(entries)} passwords for {count} shares.",
-            f"{_UNTOUCHED} Bring one line for each share, in the order of their files.",
+            f"{_UNTOUCHED} Bring one line for each share, in the order of their files. Parts of "
+            "one password have the same prime.",
         )
     if threshold.is_threshold(mine):
         return threshold.passwords(threshold.parse(mine))
@@ -95,18 +98,30 @@ def _password(guide: Guide, file: ShareFile, at: int, count: int) -> tuple[bytes
 
 
 def entries_of(text: str) -> list[str]:
-    """One entry a line; the parts of one password may stand on lines of their own."""
+    """One entry a line; the parts of one password may stand on lines of their own.
+
+    So the tool prints them, for each custodian the prime again: each prime is one password.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if any(threshold.prime_of(line) for line in lines):
+        lines = [line for line in lines if not _HEADING.fullmatch(line)]
     entries: list[str] = []
-    for line in filter(str.strip, text.splitlines()):
-        if entries and re.match(r"\s*share\b.*\bvalue\b", line, re.I) and _in_parts(entries[-1]):
+    for line in lines:
+        if entries and _goes_with(line, entries[-1]):
             entries[-1] += f"\n{line}"
         else:
             entries.append(line)
     return entries or [text]
 
 
-def _in_parts(entry: str) -> bool:
-    return bool(re.match(r"\s*prime\b", entry, re.I))
+def _goes_with(line: str, entry: str) -> bool:
+    """Is the line one more part of the password that the entry began?"""
+    prime = threshold.prime_of(entry)
+    if prime is None:
+        return False
+    if _OF_A_PART.match(line):
+        return True
+    return threshold.prime_of(line) == prime and not threshold.is_whole(line)
 
 
 def _open_all(guide: Guide, files: tuple[ShareFile, ...], given: list[tuple[bytes, ...]]) -> Opened:
