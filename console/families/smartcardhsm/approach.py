@@ -7,6 +7,7 @@ right; and one try is always left.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ from console.hardware.lines import CardLine
 FEWEST_SO_TRIES = 4
 """Below this the SO-PIN is not tried: it has 15 tries for life, and none ever comes back."""
 LONGEST_FILE = 64 * 1024
+LONGEST_SAID = 200
+"""Of a path, where it is said; its end tells more."""
 SHORTEST_PIN, LONGEST_PIN = 6, 15
 LONGEST_GIVEN = 16
 """Some programs set a PIN of 16; one that is there already is given as it is."""
@@ -311,22 +314,43 @@ def named_files(answer: str) -> tuple[Path, ...]:
     What comes after a comma may be relative to the first one's folder, or to one above it.
     """
     whole = Path(answer)
-    if whole.is_file():
+    if stat.S_ISREG(mode(whole)):
         return (whole,)
-    if whole.is_dir():
-        found = sorted(path for path in whole.iterdir() if path.is_file())
-        if not found:
-            raise BadUsage(f"There is no file in {whole}.", UNTOUCHED)
-        return tuple(found)
-    first, *others = (Path(word.strip()) for word in answer.split(",") if word.strip())
+    if stat.S_ISDIR(mode(whole)):
+        return _files_in(whole)
+    words = [word.strip() for word in answer.split(",") if word.strip()]
+    if not words:
+        raise BadUsage("No file is named.", f"{UNTOUCHED} Write paths, commas between them.")
+    first, *others = (Path(word) for word in words)
     return (first, *(_near(other, first) for other in others))
+
+
+def mode(path: Path) -> int:
+    """What is at that path, as stat says; 0: nothing.
+
+    A list of paths, taken for one, may be longer than any file system lets a name be.
+    """
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _files_in(folder: Path) -> tuple[Path, ...]:
+    try:
+        found = sorted(path for path in folder.iterdir() if stat.S_ISREG(mode(path)))
+    except OSError as error:
+        raise BadUsage(f"{folder} cannot be read: {error.strerror}.", UNTOUCHED) from None
+    if not found:
+        raise BadUsage(f"There is no file in {folder}.", UNTOUCHED)
+    return tuple(found)
 
 
 def _near(path: Path, first: Path) -> Path:
     if path.is_absolute():
         return path
     places = (folder / path for folder in first.parents)
-    return next((place for place in places if place.is_file()), first.parent / path)
+    return next((place for place in places if stat.S_ISREG(mode(place))), first.parent / path)
 
 
 def read_file(path: Path) -> bytes:
@@ -336,4 +360,7 @@ def read_file(path: Path) -> bytes:
             raise BadUsage(f"{path.name} is too large to be what is wanted.", UNTOUCHED)
         return path.read_bytes()
     except OSError as error:
-        raise BadUsage(f"{path} cannot be read: {error.strerror}.", UNTOUCHED) from None
+        named = str(path) if len(str(path)) <= LONGEST_SAID else f"...{str(path)[-LONGEST_SAID:]}"
+        raise BadUsage(f"{named} cannot be read: {error.strerror}.", UNTOUCHED) from None
+    except ValueError:
+        raise BadUsage("That is no name of a file.", UNTOUCHED) from None

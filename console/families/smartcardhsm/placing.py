@@ -18,6 +18,7 @@ from console.families.smartcardhsm.description import AES, EC, RSA, Description
 from console.families.smartcardhsm.dkek import Dkek
 from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.models import TRAP, WAY_OUT
+from console.families.smartcardhsm.proof import Proof
 from console.guide import Guide
 
 FULL = "6A84"
@@ -41,6 +42,13 @@ class Placed:
     """What lies on the device beside, and does no harm."""
     stopped: str = ""
     advice: str = "Make room, or take another device, and run restore again."
+    written: bool = False
+    """Was anything written of the key in hand that is still there?"""
+
+    @property
+    def begun(self) -> bool:
+        """Is the device other than it was, or has it a key of the backup? Then that is said."""
+        return bool(self.written or self.done or self.unproven)
 
     @property
     def words(self) -> str:
@@ -78,27 +86,39 @@ def place(
     wanted: tuple[int, ...],
     dkek: Dkek | None,
 ) -> Placed:
-    """Import every key that is not there yet. Raises GateClosed with what is done so far."""
+    """Import every key that is not there yet. Raises GateClosed, Refused while none is there."""
     placed = Placed()
     for at, file in enumerate(keys):
         number = wanted[at] if wanted else None
+        placed.written = False
         try:
             held = _place(unit, held, file, number, dkek, placed)
-            if placed.stopped:
-                break
-        except Refused as error:
-            if error.code != FULL:
-                raise
-            placed.stopped = f"The memory of the device is full at {file.label}."
-            break
-        except (Unplugged, Silent, Garbled) as error:
-            placed.stopped = f"{error.sentence} That was at {file.label}."
-            placed.advice = f"{error.advice} {_MENDS}"
-            break
+        except (GateClosed, Refused, Unplugged, Silent, Garbled) as error:
+            _stop(placed, file, error)
         except Stopped as error:
             raise Stopped(f"{error.sentence} That was at {file.label}.", _MENDS) from None
+        if placed.stopped:
+            break
         guide.progress("Importing keys", at + 1, len(keys))
     return placed
+
+
+def _stop(placed: Placed, file: KeyFile, error: DeviceError | GateClosed) -> None:
+    """Why it goes no further. Raises the error itself where nothing came of it yet."""
+    if isinstance(error, Refused) and error.code == FULL:
+        placed.stopped = f"The memory of the device is full at {file.label}."
+        return
+    if isinstance(error, Unplugged | Silent | Garbled):
+        placed.stopped = f"{error.sentence} That was at {file.label}."
+        placed.advice = f"{error.advice} {_MENDS}"
+        return
+    if not placed.begun:
+        raise error
+    placed.stopped = error.sentence
+    placed.advice = error.advice.removeprefix(_UNHARMED).strip()
+    if isinstance(error, Refused):
+        placed.stopped += f" That was at {file.label}."
+        placed.advice += f" {_MENDS}" if placed.written else ""
 
 
 def _place(
@@ -111,6 +131,8 @@ def _place(
 ) -> Contents:
     key = public_of(file, dkek)
     there = _found(unit, held, file, key)
+    if there is not None and not there.present and wanted not in (None, there.number):
+        there = None  # what outlived the key stays as it is; the key goes where it is wanted
     likely: tuple[HeldKey, ...] = ()
     if there is None and key is None:
         there = twins.inside(unit, held, file, dkek) if dkek else None
@@ -123,18 +145,20 @@ def _place(
         return held
     if there is None or not there.present:
         _import(unit, file, number, dkek)
+        placed.written = True
         there = contents.again(unit.hsm, held, number).key(number)
         if same := _twins(unit, number, file, likely):
             key, (there, *others) = same
             number = _one_of_two(unit, number, there, placed)
             for other in others:
                 placed.left += (_again(other.number, number),)
-                _beside(unit, file, other.number, other, key)
+                _beside(unit, file, other.number, other, key, placed)
         elif wanted not in (None, number):
-            _taken_off(unit, number)
+            if not _taken_off(unit, number, placed):
+                placed.left += (f"Key {number} is {file.label}, as it was imported to compare.",)
             _free(held, wanted, ())
     key = key or twins.public_half(unit.hsm, number, file.blob.type)
-    _beside(unit, file, number, there, key)
+    _beside(unit, file, number, there, key, placed)
     _proven(unit, file, number, key, placed)
     return contents.again(unit.hsm, held, number)
 
@@ -201,7 +225,7 @@ def _twins(
 
 def _one_of_two(unit: Unit, number: int, there: HeldKey, placed: Placed) -> int:
     """The key of before stays; what was imported to compare with it goes."""
-    if not _taken_off(unit, number):
+    if not _taken_off(unit, number, placed):
         placed.left += (_again(number, there.number),)
     return there.number
 
@@ -210,7 +234,7 @@ def _again(number: int, first: int) -> str:
     return f"Key {number} is key {first} once more; it does no harm."
 
 
-def _taken_off(unit: Unit, number: int) -> bool:
+def _taken_off(unit: Unit, number: int, placed: Placed) -> bool:
     """Delete what this very run has imported, at a number that was free; False if it stays."""
     try:
         unit.hsm.delete(KEY << 8 | number)
@@ -218,6 +242,7 @@ def _taken_off(unit: Unit, number: int) -> bool:
         if error.code == "reset":
             raise
         return False
+    placed.written = False
     return True
 
 
@@ -280,20 +305,26 @@ def _meant(
 
 
 def _beside(
-    unit: Unit, file: KeyFile, number: int, there: HeldKey | None, key: PublicKey | None
+    unit: Unit,
+    file: KeyFile,
+    number: int,
+    there: HeldKey | None,
+    key: PublicKey | None,
+    placed: Placed,
 ) -> None:
     """Its description and certificate, where they are missing; read back and compared."""
     about = file.about or _description(file, number, key)
     if there is None or there.half:
-        _write(unit, ABOUT << 8 | number, about, f"the description of {file.label}")
+        _write(unit, ABOUT << 8 | number, about, f"the description of {file.label}", placed)
     if file.certificate and (there is None or not there.certificate or there.torn):
         name = f"the certificate of {file.label}"
-        _write(unit, CERTIFICATE << 8 | number, file.certificate, name)
+        _write(unit, CERTIFICATE << 8 | number, file.certificate, name, placed)
 
 
-def _write(unit: Unit, number: int, data: bytes, what: str) -> None:
+def _write(unit: Unit, number: int, data: bytes, what: str, placed: Placed) -> None:
     if not data:
         return
+    placed.written = True  # from its first piece on
     refused: Refused | None = None
     try:
         unit.hsm.write(number, data)
@@ -322,13 +353,15 @@ def _description(file: KeyFile, number: int, key: PublicKey | None) -> bytes:
 def _proven(unit: Unit, file: KeyFile, number: int, key: PublicKey | None, placed: Placed) -> None:
     named = f"key {number}, {file.label}"
     there_is_one = bool(contents.readable(unit.hsm, ABOUT << 8 | number))
-    if key is not None and proof.proven(unit.hsm, number, key):
-        placed.done += (f"Proven by a signature: {named}.",)
-    elif key is None or file.blob.algorithms:
-        why = "" if there_is_one else " The file brought no description: no program sees it."
-        placed.unproven += (f"On the device, but not proven by a signature: {named}.{why}",)
-    else:
+    found = Proof.REFUSED if key is None else proof.tried(unit.hsm, number, key)
+    if found is Proof.WRONG:
         raise GateClosed(
-            f"{named} is on the device and its signature does not verify.",
-            f"{_UNHARMED} Do not use it there. Export the log.",
+            f"On the device is {named}, and its signature does not verify.",
+            f"{_UNHARMED} Do not use it there: it is not the key that its file says. Export the "
+            "log.",
         )
+    if found is Proof.VERIFIED:
+        placed.done += (f"Proven by a signature: {named}.",)
+        return
+    why = "" if there_is_one else " The file brought no description: no program sees it."
+    placed.unproven += (f"On the device, but not proven by a signature: {named}.{why}",)

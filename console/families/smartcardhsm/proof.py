@@ -1,6 +1,7 @@
 """A test signature: that a key on the device is the private half of a public key.
 
-The rule: proven is what `cryptography` verifies, never what the card called done. A key may be
+The rule: proven is what `cryptography` verifies, never what the card called done. A key that
+refuses may be the right one, a key whose answer is wrong is another. A key may be
 restricted to some algorithms, so several are offered; which one worked does not matter. A key that
 may not sign at all is proven by deciphering what only it can.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -37,6 +39,16 @@ SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 """What stands before a SHA-256 digest in a PKCS#1 v1.5 signature (RFC 8017, 9.2)."""
 SHA1, SHA256 = hashes.SHA1(), hashes.SHA256()  # noqa: S303 - what the card can be restricted to
 DIGEST_SIZE = 32
+
+
+class Proof(StrEnum):
+    """What a key's own answer says of it."""
+
+    VERIFIED = "verified"
+    REFUSED = "refused"
+    """It does nothing that could be verified: of which pair it is stays open."""
+    WRONG = "wrong"
+    """It answered, and not as the private half of that public key."""
 
 
 class _Way(NamedTuple):
@@ -104,7 +116,7 @@ def _der(key: PublicKey, signature: bytes) -> bytes:
     return der_signature(signature) if joined and signature[1] != len(signature) - 2 else signature
 
 
-def _verifies(key: PublicKey, message: bytes, signature: bytes, way: _Way) -> bool:
+def _verified(key: PublicKey, message: bytes, signature: bytes, way: _Way) -> Proof:
     """Is it a signature of the message by that very key?"""
     try:
         if isinstance(key, rsa.RSAPublicKey):
@@ -112,13 +124,20 @@ def _verifies(key: PublicKey, message: bytes, signature: bytes, way: _Way) -> bo
             key.verify(signature, message, salted if way.pss else padding.PKCS1v15(), way.digest)
         else:
             key.verify(signature, message, ec.ECDSA(way.digest))
-    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
-        return False
-    return True
+    except UnsupportedAlgorithm:
+        return Proof.REFUSED  # by the library here: nothing is told
+    except (InvalidSignature, ValueError):
+        return Proof.WRONG
+    return Proof.VERIFIED
 
 
 def proven(hsm: SmartCardHsm, number: int, key: PublicKey) -> bool:
     """Is key `number` of the device the private half of `key`? False too if it does nothing."""
+    return tried(hsm, number, key) is Proof.VERIFIED
+
+
+def tried(hsm: SmartCardHsm, number: int, key: PublicKey) -> Proof:
+    """What key `number` of the device shows of being the private half of `key`."""
     message = b"Replug proves a key: " + hsm.random(16)
     try:
         signature, way = _signed(hsm, number, key, _ways(key, message))
@@ -126,27 +145,31 @@ def proven(hsm: SmartCardHsm, number: int, key: PublicKey) -> bool:
         if error.code == "reset":
             raise
         return _deciphers(hsm, number, key)
-    return _verifies(key, message, signature, way)
+    return _verified(key, message, signature, way)
 
 
-def _deciphers(hsm: SmartCardHsm, number: int, key: PublicKey) -> bool:
+def _deciphers(hsm: SmartCardHsm, number: int, key: PublicKey) -> Proof:
     """Does it open what was made for that very key? For keys that are not for signing."""
     secret = hsm.random(SECRET_SIZE)
     try:
         if isinstance(key, rsa.RSAPublicKey):
             sealed = key.encrypt(secret, padding.PKCS1v15())
             opened = hsm.decipher(number, RAW_DECIPHER, sealed)
-            return hmac.compare_digest(opened[-len(secret) :], secret)
+            return _same(opened[-len(secret) :], secret)
         own = ec.generate_private_key(key.curve)
         point = own.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         opened = hsm.decipher(number, ECDH, point)
     except Refused as error:
         if error.code == "reset":
             raise
-        return False
+        return Proof.REFUSED
     shared = own.exchange(ec.ECDH(), key)
     # The card answers with a point: 04, its x, and perhaps its y.
-    return hmac.compare_digest(opened[1 : 1 + len(shared)], shared)
+    return _same(opened[1 : 1 + len(shared)], shared)
+
+
+def _same(opened: bytes, secret: bytes) -> Proof:
+    return Proof.VERIFIED if hmac.compare_digest(opened, secret) else Proof.WRONG
 
 
 def signer(hsm: SmartCardHsm, number: int, key: PublicKey) -> Callable[[bytes], bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from console.families.smartcardhsm.approach import (
     UNLOCK,
     Unit,
     look,
+    mode,
     named_files,
     opened,
     read_file,
@@ -101,9 +103,12 @@ class Wish:
     keys: tuple[KeyFile, ...]
     shares: tuple[ShareFile, ...]
     paths: tuple[Path, ...] = ()
+    """Of the files that were read; of no others in their folders."""
     numbers: tuple[int, ...] = field(default=())
     dry: bool = False
     remove: bool = False
+    made: bytes = NO_KCV
+    """The check value of what the shares make, once they were opened and are enough for it."""
 
     @property
     def words(self) -> str:
@@ -112,8 +117,9 @@ class Wish:
 
     @property
     def kcv(self) -> bytes:
-        """The check value that the keys are wrapped under; no value where there are none."""
-        return self.keys[0].blob.kcv if self.keys else NO_KCV
+        """The check value that the keys are wrapped under, or else that the shares make."""
+        wrapped = self.keys[0].blob.kcv if self.keys else NO_KCV
+        return self.made if wrapped == NO_KCV else wrapped
 
     def agrees(self, kcv: bytes) -> bool:
         """May that be its check value? No value says nothing, on either side."""
@@ -132,6 +138,10 @@ def restore(guide: Guide) -> Outcome:
         spread(held, wish.keys, wish.numbers)
         opened_shares = open_shares(guide, wish.shares) if wish.shares else None
         dkek = _dkek(unit, wish, opened_shares)
+        if dkek is not None:
+            wish = replace(wish, made=dkek.kcv)
+            unit = unit.takes(wish.kcv) if unit.shares.ready else unit
+            _must_match(unit, wish)
         unlock(guide, unit)
         _kcv_now(unit, wish)
         if dry:
@@ -140,7 +150,7 @@ def restore(guide: Guide) -> Outcome:
             guide.step(GIVE, _give, unit, wish, opened_shares, found=lambda words: words)
         work = (guide, unit, held, wish.keys, wish.numbers, dkek)
         if not wish.keys:
-            return _only_shares(unit)
+            return _only_shares(guide, unit, wish)
         placed = guide.step(IMPORT, place, *work, found=lambda it: it.words)
         _tell(guide, placed)
     return _judged(guide, unit, wish, placed)
@@ -161,7 +171,7 @@ def _read(
         raise BadUsage("Neither a wrapped key nor a key share was brought.", _UNTOUCHED)
     shelf = _kept(guide, backup.strip()) if backup else ()
     paths = named_files(backup) if backup and not shelf else ()
-    if backup and Path(backup).is_dir():
+    if backup and stat.S_ISDIR(mode(Path(backup))):
         paths = tuple(path for path in paths if path.suffix.lower() not in OTHERS)
     keys: list[KeyFile] = []
     for name, data in (*shelf, *((path.name, read_file(path)) for path in paths)):
@@ -181,14 +191,13 @@ def _read(
         raise BadUsage(
             f"{len(chosen)} numbers for {len(keys)} keys.", "One number for each file, in order."
         )
-    files = read_shares(shares)
-    here = (*paths, *(named_files(shares) if shares else ()))
-    return Wish(tuple(keys), files, here, chosen, dry, remove)
+    files, shares_at = read_shares(shares)
+    return Wish(tuple(keys), files, (*paths, *shares_at), chosen, dry, remove)
 
 
 def _kept(guide: Guide, shelf: str) -> tuple[tuple[str, bytes], ...]:
     """The files of the newest backup of that device that was made here; none if there is none."""
-    listed = guide.last_kept(f"{shelf}{LIST}") if shelf and not Path(shelf).exists() else None
+    listed = guide.last_kept(f"{shelf}{LIST}") if shelf and not mode(Path(shelf)) else None
     found = []
     for name, digest in (json.loads(listed) if listed else {}).items():
         data = guide.last_kept(name)
@@ -235,6 +244,12 @@ def fits(unit: Unit, wish: Wish) -> str:
             "before, and it does not say which.",
             f"{_UNTOUCHED} Bring the {shares.missing} that were not, or reset it and begin again.",
         )
+    if not wish.keys and shares.ready and count != shares.total:
+        raise GateClosed(
+            f"The device has its {counted(shares.total or 0, 'key share')} already; {count} alone "
+            "cannot be compared with it.",
+            f"{_UNTOUCHED} Bring all {shares.total} to compare them.",
+        )
     _must_match(unit, wish)
     listed_words = f"; {len(listed)} with an algorithm list" if listed else ""
     value = f"check value {wish.kcv.hex()}" if wish.keys else "key shares only"
@@ -244,10 +259,11 @@ def fits(unit: Unit, wish: Wish) -> str:
 def _must_match(unit: Unit, wish: Wish) -> None:
     kcv = unit.shares.kcv
     if unit.shares.ready and not wish.agrees(kcv):
+        other = "keys are wrapped under" if wish.keys else "shares make"
+        what = "backup" if wish.keys else "shares"
         raise GateClosed(
-            f"The device has the DKEK of check value {kcv.hex()}, the keys are wrapped under "
-            f"{wish.kcv.hex()}.",
-            f"{_UNTOUCHED} Take the backup of that DKEK, or a device with the other one.",
+            f"The device has the DKEK of check value {kcv.hex()}, the {other} {wish.kcv.hex()}.",
+            f"{_UNTOUCHED} Take the {what} of that DKEK, or a device with the other one.",
         )
 
 
@@ -313,14 +329,30 @@ def _put(unit: Unit, share: bytes, waits: int) -> None:
             raise
 
 
-def _only_shares(unit: Unit) -> Outcome:
-    now = unit.hsm.key_shares(unit.domain)
+def _only_shares(guide: Guide, unit: Unit, wish: Wish) -> Outcome:
+    """What the device says it has now. A repair is only what was given in this run."""
+    now, given = unit.hsm.key_shares(unit.domain), bool(unit.shares.missing)
+    compared = now.ready and now.kcv == wish.kcv != NO_KCV
+    if wish.remove:
+        _remove(guide, wish, proven=compared)
+    advice = "It wraps and takes keys of that check value now."
+    if not compared:
+        advice = "Before you rely on it: compare that check value with your backup's."
+    unchanged = Verdict.NO_FAULT if compared else Verdict.UNFINISHED
     return Outcome(
-        Verdict.REPAIRED,
-        f"{unit.name} has its key shares: {now.words}.",
-        "It wraps and takes keys of that check value now.",
+        Verdict.REPAIRED if given else unchanged,
+        f"{unit.name} has its key shares{'' if given else ' already'}: {now.words}.",
+        advice,
         (f"key shares: {now.words}",),
     )
+
+
+def _remove(guide: Guide, wish: Wish, *, proven: bool) -> None:
+    if not proven:
+        guide.tell("The files stay in the inbox: not all is proven.")
+        return
+    gone = [path.name for path in wish.paths if guide.discard(str(path))]
+    guide.tell(f"Removed from the inbox: {', '.join(gone) or 'nothing'}.")
 
 
 def _tell(guide: Guide, placed: Placed) -> None:
@@ -333,6 +365,8 @@ def _tell(guide: Guide, placed: Placed) -> None:
 
 
 def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
+    if wish.remove:
+        _remove(guide, wish, proven=not (placed.stopped or placed.unproven))
     if placed.stopped:
         return Outcome(
             Verdict.UNFINISHED,
@@ -341,9 +375,14 @@ def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
             f"The backup is unharmed. {placed.advice}",
             placed.done,
         )
-    if wish.remove and not placed.unproven:
-        gone = [path.name for path in wish.paths if guide.discard(str(path))]
-        guide.tell(f"Removed from the inbox: {', '.join(gone) or 'nothing'}.")
+    if placed.unproven:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"{len(placed.done)} of {counted(len(wish.keys))} on {unit.name}, proven by a "
+            f"signature. {' '.join(placed.unproven)}",
+            "Keep the backup. Try that key with the program that uses it.",
+            placed.done,
+        )
     return Outcome(
         Verdict.REPAIRED,
         f"On {unit.name}: {counted(len(wish.keys))}; {len(placed.done)} proven by a signature.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from console.errors import GateClosed
 from console.families.smartcardhsm import threshold
@@ -37,6 +38,8 @@ OPEN = Step(
     usual="10 to 30 s each",
     safe="Nothing was written. The card is not touched meanwhile.",
 )
+_HEADING = re.compile(r"\s*share\s+\d+\s+of\s+\d+\s*", re.I)
+_OF_A_PART = re.compile(r"\s*share\b.*\b(?:id|value)\b", re.I)
 _UNTOUCHED = "Nothing was written to the device."
 
 
@@ -51,19 +54,22 @@ class Opened:
         return Dkek.of_shares(self.shares)
 
 
-def read_shares(answer: str | None) -> tuple[ShareFile, ...]:
-    """The share files that an answer names. Raises BadUsage, GateClosed."""
+def read_shares(answer: str | None) -> tuple[tuple[ShareFile, ...], tuple[Path, ...]]:
+    """The share files that an answer names, and where they lie. Raises BadUsage, GateClosed.
+
+    Of a folder, nothing else is read, and nothing else is among the paths.
+    """
     if not answer:
-        return ()
+        return (), ()
     paths = named_files(answer)
-    kept = [path for path in paths if path.suffix.lower() == SUFFIX] or list(paths)
+    kept = tuple(path for path in paths if path.suffix.lower() == SUFFIX) or paths
     files = tuple(ShareFile.parse(path.name, read_file(path)) for path in kept)
     seen: dict[str, str] = {}
     for file in files:
         if file.digest in seen:
             raise _twice(seen[file.digest], file.name)
         seen[file.digest] = file.name
-    return files
+    return files, kept
 
 
 def open_shares(guide: Guide, files: tuple[ShareFile, ...]) -> Opened:
@@ -83,7 +89,8 @@ def _password(guide: Guide, file: ShareFile, at: int, count: int) -> tuple[bytes
     if len(entries) not in (1, count):
         raise GateClosed(
             f"There are {len(entries)} passwords for {count} shares.",
-            f"{_UNTOUCHED} Bring one line for each share, in the order of their files.",
+            f"{_UNTOUCHED} Bring one line for each share, in the order of their files. Parts of "
+            "one password have the same prime.",
         )
     if threshold.is_threshold(mine):
         return threshold.passwords(threshold.parse(mine))
@@ -91,18 +98,30 @@ def _password(guide: Guide, file: ShareFile, at: int, count: int) -> tuple[bytes
 
 
 def entries_of(text: str) -> list[str]:
-    """One entry a line; the parts of one password may stand on lines of their own."""
+    """One entry a line; the parts of one password may stand on lines of their own.
+
+    So the tool prints them, for each custodian the prime again: each prime is one password.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if any(threshold.prime_of(line) for line in lines):
+        lines = [line for line in lines if not _HEADING.fullmatch(line)]
     entries: list[str] = []
-    for line in filter(str.strip, text.splitlines()):
-        if entries and re.match(r"\s*share\b.*\bvalue\b", line, re.I) and _in_parts(entries[-1]):
+    for line in lines:
+        if entries and _goes_with(line, entries[-1]):
             entries[-1] += f"\n{line}"
         else:
             entries.append(line)
     return entries or [text]
 
 
-def _in_parts(entry: str) -> bool:
-    return bool(re.match(r"\s*prime\b", entry, re.I))
+def _goes_with(line: str, entry: str) -> bool:
+    """Is the line one more part of the password that the entry began?"""
+    prime = threshold.prime_of(entry)
+    if prime is None:
+        return False
+    if _OF_A_PART.match(line):
+        return True
+    return threshold.prime_of(line) == prime and not threshold.is_whole(line)
 
 
 def _open_all(guide: Guide, files: tuple[ShareFile, ...], given: list[tuple[bytes, ...]]) -> Opened:

@@ -15,6 +15,8 @@ from console.errors import GateClosed
 
 PASSWORD_SIZE = 8
 FEWEST = 2
+LONGEST_ID = 3
+"""A longer one may be a value at the wrong place, and no value is ever said."""
 
 _PRIME = re.compile(r"\bprime\b[^0-9a-f]*([0-9a-f]{2}(?:[: ]?[0-9a-f]{2})*)", re.I)
 _PART = re.compile(
@@ -38,26 +40,43 @@ def is_threshold(text: str) -> bool:
     return bool(re.match(r"\s*prime\b", text, re.I) and _PART.search(text))
 
 
-def parse(text: str) -> Parts:
-    """The parts as the tool prints them: `Prime HEX`, then `Share ID value HEX` each.
+def prime_of(text: str) -> int | None:
+    """The prime that the text begins with; None if it begins with none."""
+    found = _PRIME.match(text.lstrip())
+    return _number(found[1]) if found else None
 
-    Raises GateClosed if they are not whole.
+
+def is_whole(text: str) -> bool:
+    """Are there enough parts in it for a password?"""
+    return len(_PART.findall(text)) >= FEWEST
+
+
+def parse(text: str) -> Parts:
+    """The parts: `Prime HEX`, then `Share ID value HEX` each; or as the tool prints them.
+
+    Raises GateClosed if they are not whole, or of several passwords.
     """
-    prime = _PRIME.search(text)
+    primes = {_number(found) for found in _PRIME.findall(text)}
     points = tuple((found[1], _number(found[2])) for found in _PART.finditer(text))
-    if prime is None or len(points) < FEWEST:
+    if not primes or len(points) < FEWEST:
         raise GateClosed(
             f"A password in parts needs its prime and at least {FEWEST} shares of it.",
             f"{_UNTOUCHED} Write: Prime ed:55:...; Share 1 value 19:63:...; Share 2 value ...",
         )
+    if len(primes) > 1:
+        raise GateClosed(
+            "The primes of the parts differ: they are not of one password.",
+            f"{_UNTOUCHED} One was copied wrong, or is of another share.",
+        )
     names = [name.upper() for name, _ in points]
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
+        which = f"Share {twice}" if len(twice) <= LONGEST_ID else "One share"
         raise GateClosed(
-            f"Share {twice} of the password was given twice; it counts once.",
+            f"{which} of the password was given twice; it counts once.",
             f"{_UNTOUCHED} Bring another custodian's share.",
         )
-    return Parts(_number(prime[1]), points)
+    return Parts(primes.pop(), points)
 
 
 def passwords(parts: Parts) -> tuple[bytes, ...]:
@@ -88,7 +107,9 @@ def _spellings(parts: Parts) -> Iterator[bytes]:
 def _rebuilt(parts: Parts, base: int) -> int | None:
     points = [(_id(name, base), value) for name, value in parts.points]
     numbers = [number for number, _ in points]
-    if 0 in numbers or len({number % parts.prime for number in numbers}) < len(numbers):
+    if 0 in (parts.prime, *numbers) or len({number % parts.prime for number in numbers}) < len(
+        numbers
+    ):
         return None
     try:
         return interpolate(points, parts.prime)
