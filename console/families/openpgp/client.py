@@ -34,7 +34,7 @@ SELECT, VERIFY, CHANGE, RETRY_COUNTER = 0xA4, 0x20, 0x24, 0x2C
 GENERATE, OPERATE, AUTHENTICATE = 0x47, 0x2A, 0x88
 TERMINATE, ACTIVATE = 0xE6, 0x44
 TERMINATED = (0x6285, 0x6985)
-"""What SELECT answers between TERMINATE and ACTIVATE."""
+"""What SELECT, or the first read after it, answers between TERMINATE and ACTIVATE."""
 ABSENT = (0x6A88, 0x6A82, 0x6A81, 0x6B00, 0x6D00, 0x6A80, 0x6A86)
 """Answers to a GET DATA of what a card does not have; the older ones differ."""
 NO_KEY = (0x6A88, 0x6A82, 0x6985)
@@ -123,6 +123,11 @@ class Session:
             )
         if not response.ok and not self.terminated:
             raise self.exchange.refused(response, "to open its OpenPGP application")
+        self.terminated = self.terminated or self._says_nothing()
+
+    def _says_nothing(self) -> bool:
+        """Some answer SELECT with 9000 and then refuse every read (CanoKey, YubiKey NEO)."""
+        return self.exchange.send(_get(objects.AID, SHORT)).status in TERMINATED
 
     def again(self) -> None:
         """A reset and a new look at what it is, as after an insertion."""

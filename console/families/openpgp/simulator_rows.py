@@ -84,6 +84,8 @@ class Personality:
     wipe: Wipe = Wipe.ACTIVATE
     terminated: int = Sw.TERMINATED
     """What all but SELECT and ACTIVATE FILE is answered with then."""
+    select_terminated: int = Sw.TERMINATED
+    """What SELECT is answered with then."""
     terminated_twice: int = Sw.TERMINATED
     active: int = Sw.OK
     """ACTIVATE FILE where there is nothing to activate."""
