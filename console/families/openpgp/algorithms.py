@@ -145,12 +145,24 @@ class Offer:
 
 
 def offered(raw: bytes) -> dict[Slot, tuple[Offer, ...]]:
-    """Algorithm information (FA) by slot, with its outer tag or without; what we know of it."""
+    """Algorithm information (FA) by slot, with its outer tag or without; what we know of it.
+
+    Raises Garbled.
+    """
     by_tag = {slot.attributes: slot for slot in Slot}
     found: dict[Slot, list[Offer]] = {}
-    for known in tlv.parse(tlv.bare(objects.ALGORITHMS, raw)):
+    for known in _listed(raw):
         slot = by_tag.get(known.tag)
         algorithm = of_slot(known.value, slot) if slot else None
         if slot and algorithm is not None:
             found.setdefault(slot, []).append(Offer(algorithm, known.value))
     return {slot: tuple(offers) for slot, offers in found.items()}
+
+
+def _listed(raw: bytes) -> tuple[tlv.Tlv, ...]:
+    """What it lists. YubiKeys are known whose outer length counts two bytes that are not there."""
+    whole = tlv.bare(objects.ALGORITHMS, raw)
+    if whole == raw:
+        whole = tlv.bare(objects.ALGORITHMS, raw + bytes(2))
+        whole = raw if whole == raw + bytes(2) else whole
+    return tlv.parse(whole)

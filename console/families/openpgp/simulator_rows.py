@@ -103,6 +103,8 @@ class Personality:
     """Read only as a part of 6E, 65 or 7A; 6A80 by themselves."""
     outer: tuple[int, ...] = ()
     """Come with their own tag and length."""
+    surplus: int = 0
+    """Bytes that the length of object FA counts and that are not there."""
     wide: tuple[int, ...] = ()
     """Have a two-byte length in 6E although one would do."""
     unset: Mapping[int, bytes] = field(default_factory=dict)
