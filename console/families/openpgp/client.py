@@ -247,7 +247,7 @@ class Session:
             security = self._told(objects.SECURITY)
             signatures = objects.counter(security) if security else None
         with suppress(Garbled):
-            offered = algorithms.offered(self._told(objects.ALGORITHMS))
+            offered = algorithms.offered(self._told(objects.ALGORITHMS), data.aid.maker)
         return Seen(data, self.kdf, keys, offered, holder, signatures)
 
     # --- PINs ---------------------------------------------------------------------------------

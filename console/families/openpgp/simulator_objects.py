@@ -223,7 +223,7 @@ def _key_information(chip: Chip) -> bytes:
 def _algorithms(chip: Chip) -> bytes:
     return b"".join(
         tlv.encode(0xC1 + slot, attributes)
-        for slot, offered in enumerate(chip.row.algorithms)
+        for slot, offered in enumerate(chip.row.tells or chip.row.algorithms)
         for attributes in offered
     )
 

@@ -105,6 +105,8 @@ class Personality:
     """Come with their own tag and length."""
     surplus: int = 0
     """Bytes that the length of object FA counts and that are not there."""
+    tells: tuple[tuple[bytes, ...], ...] = ()
+    """What object FA has instead of `algorithms`."""
     wide: tuple[int, ...] = ()
     """Have a two-byte length in 6E although one would do."""
     unset: Mapping[int, bytes] = field(default_factory=dict)
@@ -368,6 +370,9 @@ OPCARD = Personality(
     relocks=False,
     either_form=True,
 )
+_YUBIKEY_5_FAULT = curves(EDDSA, ED25519, X25519)
+"""Before 5.6.1 object FA has X25519 as an EdDSA curve, and both in every slot."""
+_YUBIKEY_5_SIGNS = _RSA_V3 + curves(ECDSA, *_NIST, K256, *BRAINPOOL) + _YUBIKEY_5_FAULT
 YUBIKEY_5 = Personality(
     name="YubiKey 5",
     atr=bytes.fromhex("3bfd1300008131fe158073c021c057597562694b657940"),
@@ -376,6 +381,11 @@ YUBIKEY_5 = Personality(
     historical=bytes.fromhex("00730000e0059000"),
     capabilities=bytes.fromhex("7d000bfe080000ff0000"),
     algorithms=_offer(_RSA_V3, (P256, P384, P521, K256, *BRAINPOOL), modern=True),
+    tells=(
+        _YUBIKEY_5_SIGNS,
+        _RSA_V3 + curves(ECDH, *_NIST, K256, *BRAINPOOL) + _YUBIKEY_5_FAULT,
+        _YUBIKEY_5_SIGNS,
+    ),
     pace=_FAST,
     extended=3070,
     lengths=bytes.fromhex("02020bfe02020bfe"),
