@@ -111,11 +111,18 @@ def _rsa(raw: bytes) -> Algorithm | None:
 
 
 def of_slot(raw: bytes, slot: Slot) -> Algorithm | None:
-    """As parse(), told by its slot: some cards write one number for both uses of a curve."""
+    """As parse(), told by its slot and curve: some cards write one number for several uses.
+
+    None where the curve is of no use in the slot: x25519 only agrees on keys, ed25519 only signs.
+    """
     found = parse(raw)
-    if found is None or found.kind not in (Kind.ECDH, Kind.ECDSA):
+    if found is None or found.curve is None:
         return found
-    return replace(found, kind=Kind.ECDH if slot is Slot.DECRYPT else Kind.ECDSA)
+    decrypts, word = slot is Slot.DECRYPT, found.curve.word
+    if word in ("ed25519", "x25519") and (word == "x25519") != decrypts:
+        return None
+    signs = Kind.EDDSA if word == "ed25519" else Kind.ECDSA
+    return replace(found, kind=Kind.ECDH if decrypts else signs)
 
 
 def words(raw: bytes) -> str:
@@ -144,13 +151,42 @@ class Offer:
     raw: bytes
 
 
-def offered(raw: bytes) -> dict[Slot, tuple[Offer, ...]]:
-    """Algorithm information (FA) by slot, with its outer tag or without; what we know of it."""
+def offered(raw: bytes, maker: int = 0) -> dict[Slot, tuple[Offer, ...]]:
+    """Algorithm information (FA) by slot, with its outer tag or without; what we know of it.
+
+    Raises Garbled.
+    """
     by_tag = {slot.attributes: slot for slot in Slot}
     found: dict[Slot, list[Offer]] = {}
-    for known in tlv.parse(tlv.bare(objects.ALGORITHMS, raw)):
+    for known in _listed(raw):
         slot = by_tag.get(known.tag)
         algorithm = of_slot(known.value, slot) if slot else None
         if slot and algorithm is not None:
-            found.setdefault(slot, []).append(Offer(algorithm, known.value))
+            found.setdefault(slot, []).append(Offer(algorithm, _own(known.value, algorithm)))
+    if maker == objects.YUBICO:
+        _complete(found)
     return {slot: tuple(offers) for slot, offers in found.items()}
+
+
+def _listed(raw: bytes) -> tuple[tlv.Tlv, ...]:
+    """What it lists. YubiKeys are known whose outer length counts two bytes that are not there."""
+    whole = tlv.bare(objects.ALGORITHMS, raw)
+    if whole == raw:
+        whole = tlv.bare(objects.ALGORITHMS, raw + bytes(2))
+        whole = raw if whole == raw + bytes(2) else whole
+    return tlv.parse(whole)
+
+
+def _own(raw: bytes, algorithm: Algorithm) -> bytes:
+    """As the card writes them, but for x25519 as EdDSA, which it lists and does not take."""
+    if algorithm.kind is Kind.ECDH and raw[0] == Kind.EDDSA.value:
+        return bytes((Kind.ECDH.value,)) + raw[1:]
+    return raw
+
+
+def _complete(found: dict[Slot, list[Offer]]) -> None:
+    """A YubiKey that has ed25519 has x25519, also where it lists that for signing only."""
+    signs, decrypts = named("ed25519", Slot.SIGN), named("ed25519", Slot.DECRYPT)
+    has = {slot: [offer.algorithm for offer in offers] for slot, offers in found.items()}
+    if signs in has.get(Slot.SIGN, ()) and decrypts not in has.get(Slot.DECRYPT, ()):
+        found.setdefault(Slot.DECRYPT, []).append(Offer(decrypts, decrypts.attributes()))

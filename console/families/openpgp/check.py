@@ -61,11 +61,14 @@ def _facts(seen: Seen) -> tuple[str, ...]:
     pins = f"Tries left: {seen.pins.words}."
     forced = "once for each signature" if seen.pins.forced else "once for several signatures"
     kdf = f"PINs cross the wire hashed ({seen.kdf.hash})" if seen.kdf.active else "no PIN hashing"
+    signed = "It does not tell how often it has signed."
+    if seen.signatures is not None:
+        signed = f"It has signed {seen.signatures} times with its signature key."
     return (
         f"{data.aid}; {LIFE[data.historical.life]}.",
         f"{pins} The user PIN is asked {forced}; {kdf}.",
         *(f"{slot_words(seen, slot)}." for slot in Slot),
-        f"It has signed {seen.signatures} times with its signature key.",
+        signed,
     )
 
 

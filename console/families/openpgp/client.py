@@ -7,10 +7,10 @@ a PIN the counters are read again, and nothing is inferred from its status word.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from console.errors import Garbled, GateClosed
+from console.errors import Garbled, GateClosed, Refused
 from console.families.openpgp import algorithms, objects
 from console.families.openpgp.algorithms import Algorithm, Offer
 from console.families.openpgp.kdf import Kdf, Pin
@@ -34,9 +34,9 @@ SELECT, VERIFY, CHANGE, RETRY_COUNTER = 0xA4, 0x20, 0x24, 0x2C
 GENERATE, OPERATE, AUTHENTICATE = 0x47, 0x2A, 0x88
 TERMINATE, ACTIVATE = 0xE6, 0x44
 TERMINATED = (0x6285, 0x6985)
-"""What SELECT answers between TERMINATE and ACTIVATE."""
-ABSENT = (0x6A88, 0x6A82, 0x6A81, 0x6B00, 0x6D00, 0x6A80, 0x6A86)
-"""Answers to a GET DATA of what a card does not have; the older ones differ."""
+"""What SELECT, or the first read after it, answers between TERMINATE and ACTIVATE."""
+ABSENT = (0x6A88, 0x6A82, 0x6A81, 0x6B00, 0x6D00, 0x6A80, 0x6A86, 0x6A83)
+"""Answers to a GET DATA of what a card does not have; the older ones differ (YubiKey NEO: 6A83)."""
 NO_KEY = (0x6A88, 0x6A82, 0x6985)
 
 _PIN_AGAIN = "The tries that are left are counted by the card: run check to see them."
@@ -52,6 +52,22 @@ MEANINGS: Meanings = {
 
 
 @dataclass(frozen=True)
+class Foreign(PublicKey):
+    """What is in a slot and cannot be read here; `point` is what the card shows, if anything.
+
+    It is a key wherever keys die or slots are empty, and equal to none that is known.
+    """
+
+    @property
+    def words(self) -> str:
+        return "a key of a kind not known here" if self.point else "not shown, so maybe a key"
+
+    @classmethod
+    def shown(cls, answer: bytes) -> Foreign:
+        return cls(Algorithm(algorithms.Kind.RSA), point=answer)
+
+
+@dataclass(frozen=True)
 class Seen:
     """What a look at the card found; no PIN was sent for it."""
 
@@ -60,7 +76,7 @@ class Seen:
     keys: tuple[PublicKey | None, ...]
     offered: dict[Slot, tuple[Offer, ...]]
     holder: str = ""
-    signatures: int = 0
+    signatures: int | None = None
 
     def key(self, slot: Slot) -> PublicKey | None:
         return self.keys[slot.place]
@@ -123,6 +139,11 @@ class Session:
             )
         if not response.ok and not self.terminated:
             raise self.exchange.refused(response, "to open its OpenPGP application")
+        self.terminated = self.terminated or self._says_nothing()
+
+    def _says_nothing(self) -> bool:
+        """Some answer SELECT with 9000 and then refuse every read (CanoKey, YubiKey NEO)."""
+        return self.exchange.send(_get(objects.AID, SHORT)).status in TERMINATED
 
     def again(self) -> None:
         """A reset and a new look at what it is, as after an insertion."""
@@ -181,9 +202,11 @@ class Session:
     def read_kdf(self) -> Kdf:
         return Kdf.parse(self.get(objects.KDF) or b"")
 
-    def offered(self) -> dict[Slot, tuple[Offer, ...]]:
-        """The algorithms it offers, by slot; empty where it does not say."""
-        return algorithms.offered(self.get(objects.ALGORITHMS) or b"")
+    def _told(self, tag: int) -> bytes:
+        """A data object that nothing depends on; empty where it is refused, in whatever words."""
+        with suppress(Refused, Garbled):
+            return self.get(tag) or b""
+        return b""
 
     def public_key(self, slot: Slot, attributes: bytes) -> PublicKey | None:
         """The key in a slot (47 81): the one proof that there is one."""
@@ -192,20 +215,40 @@ class Session:
             return None
         if not response.ok:
             raise self.exchange.refused(response, f"to show its {slot.title} key")
-        return PublicKey.parse(response.data, _known(attributes, slot))
+        known = algorithms.of_slot(attributes, slot)
+        try:
+            # RSA where it is not known, since RSA answers say all themselves.
+            return PublicKey.parse(response.data, known or Algorithm(algorithms.Kind.RSA))
+        except Garbled:
+            if known is not None:
+                raise
+            return Foreign.shown(response.data)
+
+    def _in_slot(self, slot: Slot, attributes: bytes) -> PublicKey | None:
+        """The same for a look: one key that cannot be read hides nothing else."""
+        try:
+            return self.public_key(slot, attributes)
+        except (Refused, Garbled):
+            return Foreign.shown(b"")
 
     def look(self) -> Seen:
         """All of it, without a PIN."""
         data = self.application()
         self.kdf = self.read_kdf()
-        keys = tuple(self.public_key(slot, data.attributes[slot.place]) for slot in Slot)
+        keys = tuple(self._in_slot(slot, data.attributes[slot.place]) for slot in Slot)
         if None in data.key_info:
-            data = replace(data, key_info=objects.key_info(self.get(objects.KEY_INFO)))
+            data = replace(data, key_info=objects.key_info(self._told(objects.KEY_INFO)))
         if None in data.touch:
-            data = replace(data, touch=tuple(objects.first(self.get(s.touch)) for s in Slot))
-        holder = objects.holder_name(self.get(objects.CARDHOLDER) or b"")
-        signatures = objects.counter(self.get(objects.SECURITY) or b"")
-        return Seen(data, self.kdf, keys, self.offered(), holder, signatures)
+            data = replace(data, touch=tuple(objects.first(self._told(s.touch)) for s in Slot))
+        holder, signatures, offered = "", None, {}
+        with suppress(Garbled):
+            holder = objects.holder_name(self._told(objects.CARDHOLDER))
+        with suppress(Garbled):
+            security = self._told(objects.SECURITY)
+            signatures = objects.counter(security) if security else None
+        with suppress(Garbled):
+            offered = algorithms.offered(self._told(objects.ALGORITHMS), data.aid.maker)
+        return Seen(data, self.kdf, keys, offered, holder, signatures)
 
     # --- PINs ---------------------------------------------------------------------------------
 
@@ -285,8 +328,3 @@ def _get(tag: int, expected: int) -> Command:
 
 def _key_command(how: int, slot: Slot) -> Command:
     return Command(0, GENERATE, how, 0, bytes((slot.crt, 0)), LONG)
-
-
-def _known(attributes: bytes, slot: Slot) -> Algorithm:
-    """The algorithm of a slot; RSA where it is not known, since RSA answers say all themselves."""
-    return algorithms.of_slot(attributes, slot) or Algorithm(algorithms.Kind.RSA)

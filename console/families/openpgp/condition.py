@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 from console.families.openpgp import algorithms, objects
-from console.families.openpgp.client import Seen
+from console.families.openpgp.client import Foreign, Seen
 from console.families.openpgp.objects import NO_FINGERPRINT, PinStatus, Slot
 
 
@@ -22,6 +22,7 @@ class State(Enum):
     ORPHAN = "a key without a fingerprint"
     OTHER = "a key whose fingerprint is of another"
     GONE = "a fingerprint without a key"
+    UNKNOWN = "what cannot be read here"
 
 
 def state(seen: Seen, slot: Slot) -> State:
@@ -29,6 +30,8 @@ def state(seen: Seen, slot: Slot) -> State:
     key, noted = seen.key(slot), seen.data.fingerprints[slot.place]
     if key is None:
         return State.EMPTY if noted == NO_FINGERPRINT else State.GONE
+    if isinstance(key, Foreign):
+        return State.UNKNOWN
     if noted == NO_FINGERPRINT:
         return State.ORPHAN
     return State.SOUND if key.is_of(noted, seen.data.times[slot.place]) else State.OTHER

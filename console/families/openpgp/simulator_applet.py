@@ -52,8 +52,8 @@ def select(chip: Chip, command: Command) -> bytes:
     if command.p1 != 0x04 or not named:
         raise Denied(Sw.NOT_FOUND)
     chip.session = Session(selected=True)
-    if chip.memory.life is Life.TERMINATED:
-        raise Denied(Sw.TERMINATED)
+    if chip.memory.life is Life.TERMINATED and chip.row.select_terminated != Sw.OK:
+        raise Denied(chip.row.select_terminated)
     return chip.row.select
 
 

@@ -22,6 +22,7 @@ SECURITY, COUNTER = 0x7A, 0x93
 CERTIFICATE = 0x7F21
 MOST_DATA = 0x7F66
 FEATURES = 0x7F74
+ALGORITHMS = 0xFA
 BUTTON = 0x20
 CORRUPTED = {
     0x5B: b"Card state corrupted",
@@ -98,7 +99,12 @@ def get(chip: Chip, command: Command) -> bytes:
     if value is None:
         raise Denied(Sw.NO_REFERENCE)
     _may(chip, READ.get(tag, Leave.ANYBODY))
-    return tlv.encode(tag, value) if tag in chip.row.outer else value
+    if tag not in chip.row.outer:
+        return value
+    if tag == ALGORITHMS and chip.row.surplus:
+        length = len(value) + chip.row.surplus
+        return bytes((tag, 0x82)) + length.to_bytes(2, "big") + value
+    return tlv.encode(tag, value)
 
 
 def get_next(chip: Chip, command: Command) -> bytes:
@@ -217,7 +223,7 @@ def _key_information(chip: Chip) -> bytes:
 def _algorithms(chip: Chip) -> bytes:
     return b"".join(
         tlv.encode(0xC1 + slot, attributes)
-        for slot, offered in enumerate(chip.row.algorithms)
+        for slot, offered in enumerate(chip.row.tells or chip.row.algorithms)
         for attributes in offered
     )
 

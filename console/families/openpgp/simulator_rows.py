@@ -84,6 +84,8 @@ class Personality:
     wipe: Wipe = Wipe.ACTIVATE
     terminated: int = Sw.TERMINATED
     """What all but SELECT and ACTIVATE FILE is answered with then."""
+    select_terminated: int = Sw.TERMINATED
+    """What SELECT is answered with then."""
     terminated_twice: int = Sw.TERMINATED
     active: int = Sw.OK
     """ACTIVATE FILE where there is nothing to activate."""
@@ -101,6 +103,10 @@ class Personality:
     """Read only as a part of 6E, 65 or 7A; 6A80 by themselves."""
     outer: tuple[int, ...] = ()
     """Come with their own tag and length."""
+    surplus: int = 0
+    """Bytes that the length of object FA counts and that are not there."""
+    tells: tuple[tuple[bytes, ...], ...] = ()
+    """What object FA has instead of `algorithms`."""
     wide: tuple[int, ...] = ()
     """Have a two-byte length in 6E although one would do."""
     unset: Mapping[int, bytes] = field(default_factory=dict)
@@ -364,6 +370,9 @@ OPCARD = Personality(
     relocks=False,
     either_form=True,
 )
+_YUBIKEY_5_FAULT = curves(EDDSA, ED25519, X25519)
+"""Before 5.6.1 object FA has X25519 as an EdDSA curve, and both in every slot."""
+_YUBIKEY_5_SIGNS = _RSA_V3 + curves(ECDSA, *_NIST, K256, *BRAINPOOL) + _YUBIKEY_5_FAULT
 YUBIKEY_5 = Personality(
     name="YubiKey 5",
     atr=bytes.fromhex("3bfd1300008131fe158073c021c057597562694b657940"),
@@ -372,6 +381,11 @@ YUBIKEY_5 = Personality(
     historical=bytes.fromhex("00730000e0059000"),
     capabilities=bytes.fromhex("7d000bfe080000ff0000"),
     algorithms=_offer(_RSA_V3, (P256, P384, P521, K256, *BRAINPOOL), modern=True),
+    tells=(
+        _YUBIKEY_5_SIGNS,
+        _RSA_V3 + curves(ECDH, *_NIST, K256, *BRAINPOOL) + _YUBIKEY_5_FAULT,
+        _YUBIKEY_5_SIGNS,
+    ),
     pace=_FAST,
     extended=3070,
     lengths=bytes.fromhex("02020bfe02020bfe"),
