@@ -28,7 +28,7 @@ from console.families.openpgp.client import Session
 from console.families.openpgp.condition import State, dies, state
 from console.families.openpgp.objects import Slot
 from console.families.openpgp.packets import Dated
-from console.families.openpgp.pins import ADMIN, LAST_TRY, USER, unlock
+from console.families.openpgp.pins import LAST_TRY, USER, admin_of, unlock
 from console.families.openpgp.products import Traits, span_words
 from console.families.openpgp.publickey import PublicKey
 from console.families.openpgp.writing import (
@@ -82,7 +82,7 @@ def rekey(guide: Guide) -> Outcome:
 
 def give_pins(guide: Guide, session: Session, traits: Traits) -> Hands:
     """Both PINs, asked for, given and taken."""
-    admin = unlock(guide, session, ADMIN, ADMIN_PIN)
+    admin = unlock(guide, session, admin_of(traits), ADMIN_PIN)
     user = unlock(guide, session, USER, PIN)
     return Hands(guide, session, traits, admin, user)
 

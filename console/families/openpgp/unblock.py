@@ -12,11 +12,11 @@ from console.families.openpgp.client import Seen, Session
 from console.families.openpgp.kdf import Pin
 from console.families.openpgp.objects import PinStatus
 from console.families.openpgp.pins import (
-    ADMIN,
     CODE,
     DEFAULT_USER,
     LAST_TRY,
     USER,
+    admin_of,
     ask,
     last_try,
     misfit,
@@ -51,7 +51,7 @@ def unblock(guide: Guide) -> Outcome:
         new = _new_pin(guide, session)
         same_card(guide, session)
         with session.alone():
-            guide.step(UNBLOCK, _unblock, guide, session, code, new)
+            guide.step(UNBLOCK, _unblock, guide, traits, session, code, new)
             pins = guide.step(PROVE, _prove, session, new, found=lambda now: now.words)
     return Outcome(
         Verdict.REPAIRED,
@@ -103,25 +103,25 @@ def _new_pin(guide: Guide, session: Session) -> str:
         guide.tell(wrong, "No try was spent. Choose another one.")
 
 
-def _unblock(guide: Guide, session: Session, code: str | None, new: str) -> None:
+def _unblock(guide: Guide, traits: Traits, session: Session, code: str | None, new: str) -> None:
     if code is None:
-        unlock(guide, session, ADMIN, ADMIN_PIN)
+        unlock(guide, session, admin_of(traits), ADMIN_PIN)
         answer = session.unblock(new)
         if not answer.taken:
             raise objection(session, answer, "the new PIN")
         return
     tried: set[str] = set()
     while True:
-        left = CODE.left(session.pins())
+        before = session.pins()
         if tried:
-            code = ask(guide, session, CODE, RESET_CODE, left, tried)
-        elif left == 1:
-            last_try(guide, CODE)
+            code = ask(guide, session, CODE, RESET_CODE, before, tried)
+        elif CODE.left(before) == 1:
+            last_try(guide, CODE, before)
         tried.add(code)
         answer = session.unblock(new, code)
         if answer.taken:
             return
-        say_wrong(guide, session, CODE, answer, left)
+        say_wrong(guide, session, CODE, answer, before)
 
 
 def _prove(session: Session, new: str) -> PinStatus:
