@@ -49,6 +49,23 @@ EXPORT = Step(
 )
 
 
+@dataclass
+class UserPin:
+    """Which user PIN holds: the one given, until a key that is written to a Gnuk resets it."""
+
+    given: str = field(repr=False)
+    was_reset: bool = False
+    works: str = field(default="", repr=False)
+    """The one that the card took last; "" until one was tried."""
+
+    @property
+    def likely(self) -> str:
+        return self.works or (DEFAULT_USER if self.was_reset else self.given)
+
+    def reset(self) -> None:
+        self.was_reset, self.works = True, ""
+
+
 @dataclass(frozen=True)
 class Hands:
     """What works on the card: its session, what was seen of it before, and the PINs given."""
@@ -57,11 +74,17 @@ class Hands:
     session: Session
     traits: Traits
     admin_pin: str = field(repr=False)
-    pin: str = field(repr=False)
+    pin: UserPin
 
     @property
     def before(self) -> Seen:
         return self.traits.seen
+
+    def write_key(self, work: Callable[[], None]) -> None:
+        """Make or import a key; on a Gnuk its user PIN is the default one from then on."""
+        if self.traits.is_gnuk:
+            self.pin.reset()
+        self.as_admin(work)
 
     def as_admin(self, work: Callable[[], T]) -> T:
         """Work that wants the admin PIN, which some cards forget on the way."""
@@ -149,9 +172,9 @@ def must_write(traits: Traits) -> None:
         )
 
 
-def pins_said(guide: Guide, traits: Traits) -> None:
-    """What writing a key does to the PINs, said beforehand."""
-    if traits.is_gnuk:
+def pins_said(guide: Guide, traits: Traits, writes: bool) -> None:
+    """What writing a key does to the PINs, said beforehand; nothing, where none is written."""
+    if traits.is_gnuk and writes:
         guide.tell(
             f"It is a Gnuk: with each key that is written, its user PIN is {DEFAULT_USER} again "
             "and its reset code is gone.",
@@ -174,22 +197,24 @@ def _proven(hands: Hands, slot: Slot, key: Dated) -> str:
 
 
 def give_user_pin(hands: Hands, whose: Pin) -> None:
-    """The user PIN that holds now; on a Gnuk that is the default one.
+    """The user PIN that holds now; on a Gnuk that got a key, that is the default one.
 
-    Raises Refused, GateClosed (one try left).
+    Raises Refused.
     """
-    pin = DEFAULT_USER if hands.traits.is_gnuk else hands.pin
+    pin, given = hands.pin.likely, hands.pin.given
     tried = hands.session.verify(whose, pin)
-    if tried.taken:
-        return
-    left = USER.left(tried.pins)
-    if pin == hands.pin or left < 2:
-        raise hands.session.exchange.refused(tried.response, f"the user PIN ({left} tries left)")
-    hands.guide.tell(
-        f"Its user PIN is not the default one, against what its kind does. {left} tries left.",
-        "Now the one that you gave is tried.",
-    )
-    hands.give(whose, hands.pin)
+    if not tried.taken:
+        left = USER.left(tried.pins)
+        if pin == given or left < 2:
+            what = f"the user PIN ({left} tries left)"
+            raise hands.session.exchange.refused(tried.response, what)
+        hands.guide.tell(
+            f"Its user PIN is not the default one, against what its kind does. {left} tries left.",
+            "Now the one that you gave is tried.",
+        )
+        pin = given
+        hands.give(whose, pin)
+    hands.pin.works = pin
 
 
 def hand_over(hands: Hands, keys: dict[Slot, Dated], user_id: str) -> tuple[str, ...]:
@@ -263,7 +288,8 @@ def fingerprint_words(keys: dict[Slot, Dated]) -> tuple[str, ...]:
     )
 
 
-def pins_to_do(traits: Traits) -> tuple[str, ...]:
-    if traits.is_gnuk:
+def pins_to_do(hands: Hands) -> tuple[str, ...]:
+    """What writing keys did to the PINs, as the card then took them."""
+    if hands.pin.was_reset and hands.pin.works == DEFAULT_USER:
         return (f"The user PIN is {DEFAULT_USER} now: the customer has to change it.",)
     return ()

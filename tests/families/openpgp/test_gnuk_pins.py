@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from console.events import Asked, Told
+from console.families.openpgp.simulator import lived, start
+from console.families.openpgp.simulator_card import OpenPgpCard
+from console.hardware.simulated import Scenario, Unit
 from tests.families.openpgp.bench import (
     ADMIN,
     BLOCKED,
     BY_NAME,
+    KEYS,
+    PASSPHRASE,
+    SERIAL,
     bench,
     events,
     sent,
@@ -105,3 +113,62 @@ def test_an_admin_pin_of_its_own_counts_by_itself(tmp_path):
         assert view.verdict == "repaired", view.ended
         assert "Wrong admin PIN. 2 tries left; I stop at 1." in told(shop, view)
         assert COUNTS not in told(shop, view)
+
+
+# --- after keys ---------------------------------------------------------------------------------
+
+
+def user_pins(shop) -> list[bytes]:
+    """The user PINs that went out, in their order."""
+    return [apdu[5:] for apdu in sent(shop, VERIFY) if apdu[3] != 0x83]
+
+
+def is_the_default_again(lines) -> bool:
+    return any("123456" in line for line in lines)
+
+
+def test_keys_that_are_in_already_leave_a_gnuks_user_pin_alone(tmp_path):
+    """Nothing was written, so the PIN that was just taken holds, and nothing else is tried."""
+    given = {"backup": str(KEYS / "ed25519.asc"), "passphrase": PASSPHRASE, "retry": "stop"}
+    card = OpenPgpCard(GNUK, bytes.fromhex(SERIAL))
+    lived(card, *OWN_ADMIN_PIN)
+    scenario = Scenario("gnuk", "A test.", (Unit("1-1", lambda pause: start(pause, card)),))
+    with shop_with(tmp_path, scenario, **given) as shop:
+        answers = shop.technician._answers = shop.technician._answers | {"admin_pin": "87654321"}
+        first = shop.run("openpgp.restore")
+        lived(card, NO_ADMIN_PIN[-1])
+        shop.bus.sent.clear()
+        shop.technician._answers = answers | {"pin": OWN}
+        again = shop.run("openpgp.restore")
+
+        assert (first.verdict, again.verdict) == ("repaired", "repaired")
+        assert is_the_default_again(told(shop, first))
+        assert is_the_default_again(first.ended.to_do)
+        assert set(user_pins(shop)) == {OWN.encode()}
+        assert not is_the_default_again(told(shop, again))
+        assert not is_the_default_again(again.ended.to_do)
+
+
+def test_an_adopted_key_leaves_a_gnuks_user_pin_alone(tmp_path):
+    """It was made before; only its name is written."""
+    given = SIGN | {"admin_pin": OWN, "pin": OWN}
+    with shop_with(tmp_path, bench(GNUK, *NO_ADMIN_PIN), **given) as shop:
+        view = shop.run("openpgp.rekey")
+
+        assert view.verdict == "repaired", view.ended
+        assert set(user_pins(shop)) == {OWN.encode()}
+        assert not is_the_default_again(told(shop, view))
+        assert not is_the_default_again(view.ended.to_do)
+
+
+def test_a_default_pin_that_a_gnuk_refuses_is_tried_once(tmp_path):
+    """It kept the customer's own over a new key, against its kind: that one is given then."""
+    kept = replace(GNUK, admin_less=False)
+    past = (ADMIN, NO_ADMIN_PIN[-1])
+    given = {"pin": OWN, "algorithm": "ed25519", "retry": "stop"}
+    with shop_with(tmp_path, bench(kept, *past), **given) as shop:
+        view = shop.run("openpgp.rekey")
+
+        assert view.verdict == "repaired", view.ended
+        assert user_pins(shop).count(b"123456") == 1
+        assert not is_the_default_again(view.ended.to_do)
