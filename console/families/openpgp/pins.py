@@ -182,7 +182,13 @@ def _says_wrong(answer: Tried) -> bool:
 def objection(session: Session, answer: Tried, what: str) -> GateClosed:
     """The card does not want this, and sending it again would change nothing."""
     error = session.exchange.refused(answer.response, what)
-    return GateClosed(f"{error.sentence} ({error.code}) {_COST}", error.advice)
+    cost = "" if broke(answer) else f" {_COST}"
+    return GateClosed(f"{error.sentence} ({error.code}){cost}", error.advice)
+
+
+def broke(answer: Tried) -> bool:
+    """Did it fail inside while it was at it? Then its status word does not say what was written."""
+    return answer.response.status >> 8 in (0x65, 0x6F)
 
 
 def _tries(left: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from console.errors import GateClosed
 from console.events import Verdict
 from console.families.openpgp.approach import ADMIN_PIN, IDENTIFY, opened, same_card
-from console.families.openpgp.client import Seen, Session
+from console.families.openpgp.client import Seen, Session, Tried
 from console.families.openpgp.kdf import Pin
 from console.families.openpgp.objects import PinStatus
 from console.families.openpgp.pins import (
@@ -18,6 +18,7 @@ from console.families.openpgp.pins import (
     USER,
     admin_of,
     ask,
+    broke,
     last_try,
     misfit,
     objection,
@@ -106,8 +107,9 @@ def _new_pin(guide: Guide, session: Session) -> str:
 def _unblock(guide: Guide, traits: Traits, session: Session, code: str | None, new: str) -> None:
     if code is None:
         unlock(guide, session, admin_of(traits), ADMIN_PIN)
+        before = session.pins()
         answer = session.unblock(new)
-        if not answer.taken:
+        if not _taken(session, before, answer):
             raise objection(session, answer, "the new PIN")
         return
     tried: set[str] = set()
@@ -119,9 +121,19 @@ def _unblock(guide: Guide, traits: Traits, session: Session, code: str | None, n
             last_try(guide, CODE, before)
         tried.add(code)
         answer = session.unblock(new, code)
-        if answer.taken:
+        if _taken(session, before, answer):
             return
         say_wrong(guide, session, CODE, answer, before)
+
+
+def _taken(session: Session, before: PinStatus, answer: Tried) -> bool:
+    """Has it the new PIN? Where it failed inside, its counter tells: it is full again, or not.
+
+    Raises Refused (it failed, and nothing shows that the new PIN is in it).
+    """
+    if not broke(answer) or answer.pins.user > before.user:
+        return answer.taken or broke(answer)
+    raise session.exchange.refused(answer.response, "the new PIN")
 
 
 def _prove(session: Session, new: str) -> PinStatus:

@@ -7,9 +7,7 @@ fingerprint is read back, and the private half is used once and checked on the h
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 from console.errors import Garbled, GateClosed, RecordError, Refused
@@ -32,6 +30,8 @@ from console.guide import Guide
 T = TypeVar("T")
 
 LOCKED = "6982"
+NOT_SO = ("6700", "6A80", "6A81", "6A86", "6A88", "6B00")
+"""What cards answer to attributes that they do not have, or not in this form."""
 SAFE = "Keys are being written. If it is pulled, the slot in work may be lost; run this again."
 PROVE = Step(
     "prove",
@@ -106,21 +106,29 @@ class Hands:
     def set_algorithm(self, slot: Slot, wanted: Algorithm) -> None:
         """Set the slot to an algorithm, unless it is; then read what it is set to.
 
-        Raises GateClosed (the card has no such algorithm: the slot is as it was), Garbled.
+        Raises GateClosed (the card has no such algorithm: the slot is as it was), Garbled, Refused.
         """
         if wanted == self.before.algorithm(slot):
             return
-        for raw in self._attributes(slot, wanted):
-            with suppress(Refused):
-                self.as_admin(partial(self.session.set_algorithm, slot, raw))
-                break
-        else:
+        if not any(self._set(slot, wanted, raw) for raw in self._attributes(slot, wanted)):
             raise GateClosed(
                 f"The card has no {wanted.word} for its {slot.title} slot.",
                 "The slot is as it was. Choose another algorithm.",
             )
         if wanted != self._now(slot):
             raise Garbled(f"The card took {wanted.word} for its {slot.title} key and has another.")
+
+    def _set(self, slot: Slot, wanted: Algorithm, raw: bytes) -> bool:
+        """Did the card take the attributes in this form? Raises Refused (it was not the form)."""
+        try:
+            self.as_admin(lambda: self.session.set_algorithm(slot, raw))
+        except Refused as error:
+            if error.code in NOT_SO:
+                return False
+            # An error after it was written is none; what is there now decides.
+            if wanted != self._now(slot):
+                raise
+        return True
 
     def _attributes(self, slot: Slot, wanted: Algorithm) -> tuple[bytes, ...]:
         """As the card itself writes them, where it says, then as the specification does."""
