@@ -139,7 +139,7 @@ def _make(hands: Hands, task: Task) -> Dated:
     if task.adopt and before is not None:
         # Its time may have been written before the host died.
         created = hands.before.data.times[slot.place] or hands.guide.now()
-        return hands.name(slot, before, created, before.fingerprint(created))
+        return hands.name(slot, Dated(before, created))
     hands.set_algorithm(slot, task.algorithm)
     before = hands.key_now(slot)
     _generate(hands, task, before)
@@ -149,8 +149,7 @@ def _make(hands: Hands, task: Task) -> Dated:
             f"The card says that it made a {slot.title} key and shows none that is new.",
             "Run check: it says what is in the slot.",
         )
-    created = hands.guide.now()
-    return hands.name(slot, key, created, key.fingerprint(created))
+    return hands.name(slot, Dated(key, hands.guide.now()))
 
 
 def _generate(hands: Hands, task: Task, before: PublicKey | None) -> None:

@@ -168,7 +168,7 @@ def _write(hands: Hands, slot: Slot, key: SecretKey) -> Dated:
             f"The card took the {slot.title} key and shows another public key.",
             "Run check, then run restore again.",
         )
-    return hands.name(slot, key.public, key.created, key.fingerprint)
+    return hands.name(slot, Dated(key.public, key.created, key.kdf))
 
 
 def _must_know(hands: Hands, slot: Slot) -> Algorithm:

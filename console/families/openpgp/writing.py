@@ -152,13 +152,14 @@ class Hands:
         """The key in the slot, read now."""
         return self.session.public_key(slot, self.attributes(slot))
 
-    def name(self, slot: Slot, key: PublicKey, created: int, fingerprint: bytes) -> Dated:
+    def name(self, slot: Slot, key: Dated) -> Dated:
         """Write time and fingerprint, and read them back. Raises Garbled."""
-        self.as_admin(lambda: self.session.name_key(slot, fingerprint, created))
+        self.as_admin(lambda: self.session.name_key(slot, key.fingerprint, key.created))
         data = self._look().data
-        if (data.fingerprints[slot.place], data.times[slot.place]) != (fingerprint, created):
+        kept = data.fingerprints[slot.place], data.times[slot.place]
+        if kept != (key.fingerprint, key.created):
             raise Garbled(f"The card did not keep the fingerprint of its {slot.title} key.")
-        return Dated(key, created)
+        return key
 
 
 def may_hold(traits: Traits, slot: Slot, wanted: Algorithm) -> bool:
@@ -250,12 +251,18 @@ def _all_keys(hands: Hands, keys: dict[Slot, Dated]) -> dict[Slot, Dated]:
     """The keys of this run, and those that were sound before."""
     seen = hands.before
     old = {
-        slot: Dated(key, seen.data.times[slot.place])
+        slot: _noted(seen, slot, key)
         for slot in Slot
         if (key := seen.key(slot)) is not None and state(seen, slot) is State.SOUND
     }
     both = old | keys
     return {slot: both[slot] for slot in Slot if slot in both}
+
+
+def _noted(seen: Seen, slot: Slot, key: PublicKey) -> Dated:
+    """A sound key, so that it keeps the fingerprint that the card has noted."""
+    created = seen.data.times[slot.place]
+    return Dated(key, created, key.kdf_of(seen.data.fingerprints[slot.place], created) or b"")
 
 
 def _signer(hands: Hands, primary: Dated) -> Callable[[str, bytes], bytes]:
