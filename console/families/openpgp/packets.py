@@ -25,13 +25,17 @@ Signer = Callable[[str, bytes], bytes]
 
 @dataclass(frozen=True)
 class Dated:
-    """A public key and its creation time: what OpenPGP calls a key."""
+    """A public key and its creation time: what OpenPGP calls a key.
+
+    `kdf`: the KDF parameters that it was made with; b"" for those that GnuPG writes.
+    """
 
     public: PublicKey
     created: int
+    kdf: bytes = b""
 
     def body(self) -> bytes:
-        return self.public.body(self.created)
+        return self.public.body(self.created, self.kdf)
 
     def hashed(self) -> bytes:
         """As it goes into a signature (5.2.4)."""
@@ -40,7 +44,7 @@ class Dated:
 
     @property
     def fingerprint(self) -> bytes:
-        return self.public.fingerprint(self.created)
+        return self.public.fingerprint(self.created, self.kdf)
 
 
 def packet(tag: int, body: bytes) -> bytes:

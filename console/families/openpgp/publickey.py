@@ -14,13 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from console.errors import Garbled
-from console.families.openpgp.algorithms import CURVES, OLD_KDF, Algorithm, Kind
+from console.families.openpgp.algorithms import CURVES, Algorithm, Kind
 from console.protocols import tlv
 
 PUBLIC_KEY = 0x7F49
 MODULUS, EXPONENT, POINT = 0x81, 0x82, 0x86
 NATIVE = 0x40
 """What OpenPGP writes before the 32 bytes of a 25519 point."""
+KDFS = tuple(bytes((hashed, cipher)) for hashed in (8, 9, 10) for cipher in (7, 8, 9))
+"""SHA-256 to SHA-512 with AES-128 to AES-256: all that a program may write (RFC 6637, 7)."""
 LIBRARY_CURVES: dict[str, type[ec.EllipticCurve]] = {
     "nistp256": ec.SECP256R1,
     "nistp384": ec.SECP384R1,
@@ -85,9 +87,16 @@ class PublicKey:
 
     def is_of(self, fingerprint: bytes, created: int) -> bool:
         """Is it the key of that fingerprint, whatever program wrote its KDF parameters?"""
-        curve = self.algorithm.curve
-        others = OLD_KDF.get(curve.bits, ()) if curve else ()
-        return any(self.fingerprint(created, kdf) == fingerprint for kdf in (b"", *others))
+        return self.kdf_of(fingerprint, created) is not None
+
+    def kdf_of(self, fingerprint: bytes, created: int) -> bytes | None:
+        """The KDF parameters with which it has that fingerprint; None where none give it.
+
+        b"" are those that GnuPG writes, and those of a key that has none.
+        """
+        others = KDFS if self.algorithm.kind is Kind.ECDH else ()
+        fits = (kdf for kdf in (b"", *others) if self.fingerprint(created, kdf) == fingerprint)
+        return next(fits, None)
 
     # --- the rest of the world ----------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from console.families.openpgp.client import Session
 from console.families.openpgp.condition import State, dies, state
 from console.families.openpgp.objects import Slot
 from console.families.openpgp.packets import Dated
-from console.families.openpgp.pins import ADMIN, LAST_TRY, USER, unlock
+from console.families.openpgp.pins import LAST_TRY, USER, admin_of, unlock
 from console.families.openpgp.products import Traits, span_words
 from console.families.openpgp.publickey import PublicKey
 from console.families.openpgp.writing import (
@@ -36,6 +36,7 @@ from console.families.openpgp.writing import (
     PROVE,
     SAFE,
     Hands,
+    UserPin,
     export,
     fingerprint_words,
     may_hold,
@@ -77,14 +78,14 @@ def rekey(guide: Guide) -> Outcome:
             }
             proven = guide.step(PROVE, prove_all, hands, made, found=" ".join)
             guide.step(EXPORT, export, hands, made, found=str)
-    return _done(traits, tasks, made, proven)
+    return _done(hands, tasks, made, proven)
 
 
 def give_pins(guide: Guide, session: Session, traits: Traits) -> Hands:
     """Both PINs, asked for, given and taken."""
-    admin = unlock(guide, session, ADMIN, ADMIN_PIN)
+    admin = unlock(guide, session, admin_of(traits), ADMIN_PIN)
     user = unlock(guide, session, USER, PIN)
-    return Hands(guide, session, traits, admin, user)
+    return Hands(guide, session, traits, admin, UserPin(user))
 
 
 # --- before --------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ def _consent(guide: Guide, traits: Traits, tasks: tuple[Task, ...]) -> None:
                 f"The {task.slot.title} key was made and never named: it is adopted as it is.",
                 "It gets its time and its fingerprint now.",
             )
-    pins_said(guide, traits)
+    pins_said(guide, traits, not all(task.adopt for task in tasks))
     lost = dies(traits.seen, tuple(task.slot for task in tasks if not task.adopt))
     if lost:
         text = f"These keys die, for good: {'; '.join(lost)}. {CONFIRM_REPLACE.ask}"
@@ -138,7 +139,7 @@ def _make(hands: Hands, task: Task) -> Dated:
     if task.adopt and before is not None:
         # Its time may have been written before the host died.
         created = hands.before.data.times[slot.place] or hands.guide.now()
-        return hands.name(slot, before, created, before.fingerprint(created))
+        return hands.name(slot, Dated(before, created))
     hands.set_algorithm(slot, task.algorithm)
     before = hands.key_now(slot)
     _generate(hands, task, before)
@@ -148,8 +149,7 @@ def _make(hands: Hands, task: Task) -> Dated:
             f"The card says that it made a {slot.title} key and shows none that is new.",
             "Run check: it says what is in the slot.",
         )
-    created = hands.guide.now()
-    return hands.name(slot, key, created, key.fingerprint(created))
+    return hands.name(slot, Dated(key, hands.guide.now()))
 
 
 def _generate(hands: Hands, task: Task, before: PublicKey | None) -> None:
@@ -158,7 +158,7 @@ def _generate(hands: Hands, task: Task, before: PublicKey | None) -> None:
     what = f"the card to make its {task.algorithm.word} key (mostly {usual} on this card)"
     try:
         with hands.guide.busy(what, SAFE):
-            hands.as_admin(lambda: hands.session.generate(slot))
+            hands.write_key(lambda: hands.session.generate(slot))
     except Unplugged:
         raise
     except DeviceError:
@@ -173,7 +173,7 @@ def _named(key: Dated) -> str:
 
 
 def _done(
-    traits: Traits, tasks: tuple[Task, ...], made: dict[Slot, Dated], proven: tuple[str, ...]
+    hands: Hands, tasks: tuple[Task, ...], made: dict[Slot, Dated], proven: tuple[str, ...]
 ) -> Outcome:
     adopted = sum(task.adopt for task in tasks)
     new = len(tasks) - adopted
@@ -183,7 +183,7 @@ def _done(
         f"Keys on the card: {' and '.join(filter(None, counted))}. Each was used and checked here.",
         "The public keys are with the report. The private ones never left the card.",
         proof=(*fingerprint_words(made), *proven),
-        to_do=("The customer publishes the new public keys.", *pins_to_do(traits)),
+        to_do=("The customer publishes the new public keys.", *pins_to_do(hands)),
     )
 
 

@@ -82,7 +82,7 @@ def restore(guide: Guide) -> Outcome:
         f"Keys put back on the card: {len(put)}. Each was used and checked here.",
         "They are the customer's old keys, with their old time and fingerprint.",
         proof=(*fingerprint_words(put), *proven),
-        to_do=pins_to_do(traits),
+        to_do=pins_to_do(hands),
     )
 
 
@@ -145,8 +145,8 @@ def _words(keys: dict[Slot, SecretKey]) -> str:
 
 
 def _consent(guide: Guide, traits: Traits, keys: dict[Slot, SecretKey]) -> None:
-    pins_said(guide, traits)
     others = tuple(slot for slot in keys if traits.seen.key(slot) != keys[slot].public)
+    pins_said(guide, traits, bool(others))
     lost = dies(traits.seen, others)
     if lost:
         text = f"These keys die, for good: {'; '.join(lost)}. {CONFIRM_REPLACE.ask}"
@@ -162,13 +162,13 @@ def _write(hands: Hands, slot: Slot, key: SecretKey) -> Dated:
         hands.set_algorithm(slot, key.public.algorithm)
         attributes = _must_know(hands, slot)
         template = key.template(slot, attributes)
-        hands.as_admin(lambda: hands.session.put_key(slot, template))
+        hands.write_key(lambda: hands.session.put_key(slot, template))
     if hands.key_now(slot) != key.public:
         raise Garbled(
             f"The card took the {slot.title} key and shows another public key.",
             "Run check, then run restore again.",
         )
-    return hands.name(slot, key.public, key.created, key.fingerprint)
+    return hands.name(slot, Dated(key.public, key.created, key.kdf))
 
 
 def _must_know(hands: Hands, slot: Slot) -> Algorithm:

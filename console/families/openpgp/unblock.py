@@ -8,16 +8,17 @@ from __future__ import annotations
 from console.errors import GateClosed
 from console.events import Verdict
 from console.families.openpgp.approach import ADMIN_PIN, IDENTIFY, opened, same_card
-from console.families.openpgp.client import Seen, Session
+from console.families.openpgp.client import Seen, Session, Tried
 from console.families.openpgp.kdf import Pin
 from console.families.openpgp.objects import PinStatus
 from console.families.openpgp.pins import (
-    ADMIN,
     CODE,
     DEFAULT_USER,
     LAST_TRY,
     USER,
+    admin_of,
     ask,
+    broke,
     last_try,
     misfit,
     objection,
@@ -51,7 +52,7 @@ def unblock(guide: Guide) -> Outcome:
         new = _new_pin(guide, session)
         same_card(guide, session)
         with session.alone():
-            guide.step(UNBLOCK, _unblock, guide, session, code, new)
+            guide.step(UNBLOCK, _unblock, guide, traits, session, code, new)
             pins = guide.step(PROVE, _prove, session, new, found=lambda now: now.words)
     return Outcome(
         Verdict.REPAIRED,
@@ -103,25 +104,36 @@ def _new_pin(guide: Guide, session: Session) -> str:
         guide.tell(wrong, "No try was spent. Choose another one.")
 
 
-def _unblock(guide: Guide, session: Session, code: str | None, new: str) -> None:
+def _unblock(guide: Guide, traits: Traits, session: Session, code: str | None, new: str) -> None:
     if code is None:
-        unlock(guide, session, ADMIN, ADMIN_PIN)
+        unlock(guide, session, admin_of(traits), ADMIN_PIN)
+        before = session.pins()
         answer = session.unblock(new)
-        if not answer.taken:
+        if not _taken(session, before, answer):
             raise objection(session, answer, "the new PIN")
         return
     tried: set[str] = set()
     while True:
-        left = CODE.left(session.pins())
+        before = session.pins()
         if tried:
-            code = ask(guide, session, CODE, RESET_CODE, left, tried)
-        elif left == 1:
-            last_try(guide, CODE)
+            code = ask(guide, session, CODE, RESET_CODE, before, tried)
+        elif CODE.left(before) == 1:
+            last_try(guide, CODE, before)
         tried.add(code)
         answer = session.unblock(new, code)
-        if answer.taken:
+        if _taken(session, before, answer):
             return
-        say_wrong(guide, session, CODE, answer, left)
+        say_wrong(guide, session, CODE, answer, before)
+
+
+def _taken(session: Session, before: PinStatus, answer: Tried) -> bool:
+    """Has it the new PIN? Where it failed inside, its counter tells: it is full again, or not.
+
+    Raises Refused (it failed, and nothing shows that the new PIN is in it).
+    """
+    if not broke(answer) or answer.pins.user > before.user:
+        return answer.taken or broke(answer)
+    raise session.exchange.refused(answer.response, "the new PIN")
 
 
 def _prove(session: Session, new: str) -> PinStatus:

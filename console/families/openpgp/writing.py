@@ -7,9 +7,7 @@ fingerprint is read back, and the private half is used once and checked on the h
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 from console.errors import Garbled, GateClosed, RecordError, Refused
@@ -32,6 +30,8 @@ from console.guide import Guide
 T = TypeVar("T")
 
 LOCKED = "6982"
+NOT_SO = ("6700", "6A80", "6A81", "6A86", "6A88", "6B00")
+"""What cards answer to attributes that they do not have, or not in this form."""
 SAFE = "Keys are being written. If it is pulled, the slot in work may be lost; run this again."
 PROVE = Step(
     "prove",
@@ -49,6 +49,23 @@ EXPORT = Step(
 )
 
 
+@dataclass
+class UserPin:
+    """Which user PIN holds: the one given, until a key that is written to a Gnuk resets it."""
+
+    given: str = field(repr=False)
+    was_reset: bool = False
+    works: str = field(default="", repr=False)
+    """The one that the card took last; "" until one was tried."""
+
+    @property
+    def likely(self) -> str:
+        return self.works or (DEFAULT_USER if self.was_reset else self.given)
+
+    def reset(self) -> None:
+        self.was_reset, self.works = True, ""
+
+
 @dataclass(frozen=True)
 class Hands:
     """What works on the card: its session, what was seen of it before, and the PINs given."""
@@ -57,11 +74,17 @@ class Hands:
     session: Session
     traits: Traits
     admin_pin: str = field(repr=False)
-    pin: str = field(repr=False)
+    pin: UserPin
 
     @property
     def before(self) -> Seen:
         return self.traits.seen
+
+    def write_key(self, work: Callable[[], None]) -> None:
+        """Make or import a key; on a Gnuk its user PIN is the default one from then on."""
+        if self.traits.is_gnuk:
+            self.pin.reset()
+        self.as_admin(work)
 
     def as_admin(self, work: Callable[[], T]) -> T:
         """Work that wants the admin PIN, which some cards forget on the way."""
@@ -83,21 +106,29 @@ class Hands:
     def set_algorithm(self, slot: Slot, wanted: Algorithm) -> None:
         """Set the slot to an algorithm, unless it is; then read what it is set to.
 
-        Raises GateClosed (the card has no such algorithm: the slot is as it was), Garbled.
+        Raises GateClosed (the card has no such algorithm: the slot is as it was), Garbled, Refused.
         """
         if wanted == self.before.algorithm(slot):
             return
-        for raw in self._attributes(slot, wanted):
-            with suppress(Refused):
-                self.as_admin(partial(self.session.set_algorithm, slot, raw))
-                break
-        else:
+        if not any(self._set(slot, wanted, raw) for raw in self._attributes(slot, wanted)):
             raise GateClosed(
                 f"The card has no {wanted.word} for its {slot.title} slot.",
                 "The slot is as it was. Choose another algorithm.",
             )
         if wanted != self._now(slot):
             raise Garbled(f"The card took {wanted.word} for its {slot.title} key and has another.")
+
+    def _set(self, slot: Slot, wanted: Algorithm, raw: bytes) -> bool:
+        """Did the card take the attributes in this form? Raises Refused (it was not the form)."""
+        try:
+            self.as_admin(lambda: self.session.set_algorithm(slot, raw))
+        except Refused as error:
+            if error.code in NOT_SO:
+                return False
+            # An error after it was written is none; what is there now decides.
+            if wanted != self._now(slot):
+                raise
+        return True
 
     def _attributes(self, slot: Slot, wanted: Algorithm) -> tuple[bytes, ...]:
         """As the card itself writes them, where it says, then as the specification does."""
@@ -121,13 +152,14 @@ class Hands:
         """The key in the slot, read now."""
         return self.session.public_key(slot, self.attributes(slot))
 
-    def name(self, slot: Slot, key: PublicKey, created: int, fingerprint: bytes) -> Dated:
+    def name(self, slot: Slot, key: Dated) -> Dated:
         """Write time and fingerprint, and read them back. Raises Garbled."""
-        self.as_admin(lambda: self.session.name_key(slot, fingerprint, created))
+        self.as_admin(lambda: self.session.name_key(slot, key.fingerprint, key.created))
         data = self._look().data
-        if (data.fingerprints[slot.place], data.times[slot.place]) != (fingerprint, created):
+        kept = data.fingerprints[slot.place], data.times[slot.place]
+        if kept != (key.fingerprint, key.created):
             raise Garbled(f"The card did not keep the fingerprint of its {slot.title} key.")
-        return Dated(key, created)
+        return key
 
 
 def may_hold(traits: Traits, slot: Slot, wanted: Algorithm) -> bool:
@@ -149,9 +181,9 @@ def must_write(traits: Traits) -> None:
         )
 
 
-def pins_said(guide: Guide, traits: Traits) -> None:
-    """What writing a key does to the PINs, said beforehand."""
-    if traits.is_gnuk:
+def pins_said(guide: Guide, traits: Traits, writes: bool) -> None:
+    """What writing a key does to the PINs, said beforehand; nothing, where none is written."""
+    if traits.is_gnuk and writes:
         guide.tell(
             f"It is a Gnuk: with each key that is written, its user PIN is {DEFAULT_USER} again "
             "and its reset code is gone.",
@@ -174,22 +206,24 @@ def _proven(hands: Hands, slot: Slot, key: Dated) -> str:
 
 
 def give_user_pin(hands: Hands, whose: Pin) -> None:
-    """The user PIN that holds now; on a Gnuk that is the default one.
+    """The user PIN that holds now; on a Gnuk that got a key, that is the default one.
 
-    Raises Refused, GateClosed (one try left).
+    Raises Refused.
     """
-    pin = DEFAULT_USER if hands.traits.is_gnuk else hands.pin
+    pin, given = hands.pin.likely, hands.pin.given
     tried = hands.session.verify(whose, pin)
-    if tried.taken:
-        return
-    left = USER.left(tried.pins)
-    if pin == hands.pin or left < 2:
-        raise hands.session.exchange.refused(tried.response, f"the user PIN ({left} tries left)")
-    hands.guide.tell(
-        f"Its user PIN is not the default one, against what its kind does. {left} tries left.",
-        "Now the one that you gave is tried.",
-    )
-    hands.give(whose, hands.pin)
+    if not tried.taken:
+        left = USER.left(tried.pins)
+        if pin == given or left < 2:
+            what = f"the user PIN ({left} tries left)"
+            raise hands.session.exchange.refused(tried.response, what)
+        hands.guide.tell(
+            f"Its user PIN is not the default one, against what its kind does. {left} tries left.",
+            "Now the one that you gave is tried.",
+        )
+        pin = given
+        hands.give(whose, pin)
+    hands.pin.works = pin
 
 
 def hand_over(hands: Hands, keys: dict[Slot, Dated], user_id: str) -> tuple[str, ...]:
@@ -217,12 +251,18 @@ def _all_keys(hands: Hands, keys: dict[Slot, Dated]) -> dict[Slot, Dated]:
     """The keys of this run, and those that were sound before."""
     seen = hands.before
     old = {
-        slot: Dated(key, seen.data.times[slot.place])
+        slot: _noted(seen, slot, key)
         for slot in Slot
         if (key := seen.key(slot)) is not None and state(seen, slot) is State.SOUND
     }
     both = old | keys
     return {slot: both[slot] for slot in Slot if slot in both}
+
+
+def _noted(seen: Seen, slot: Slot, key: PublicKey) -> Dated:
+    """A sound key, so that it keeps the fingerprint that the card has noted."""
+    created = seen.data.times[slot.place]
+    return Dated(key, created, key.kdf_of(seen.data.fingerprints[slot.place], created) or b"")
 
 
 def _signer(hands: Hands, primary: Dated) -> Callable[[str, bytes], bytes]:
@@ -263,7 +303,8 @@ def fingerprint_words(keys: dict[Slot, Dated]) -> tuple[str, ...]:
     )
 
 
-def pins_to_do(traits: Traits) -> tuple[str, ...]:
-    if traits.is_gnuk:
+def pins_to_do(hands: Hands) -> tuple[str, ...]:
+    """What writing keys did to the PINs, as the card then took them."""
+    if hands.pin.was_reset and hands.pin.works == DEFAULT_USER:
         return (f"The user PIN is {DEFAULT_USER} now: the customer has to change it.",)
     return ()
