@@ -53,8 +53,7 @@ def flash(guide: Guide) -> Outcome:
     begun.recall(guide, before)
     if before.chip is not None:
         _agree(guide, release.image(before.chip), before)
-    check_bench(guide, before)
-    to_loader(guide, before)
+    to_loader(guide, check_bench(guide, before))
     loader = steady(guide)
     same_key(before, loader)
     _compare(guide, before, loader, "If you do not know, stop and pull it: nothing is written.")

@@ -8,7 +8,14 @@ from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify
 from console.families.nitrokey3.container import Chip
 from console.families.nitrokey3.mboot import Mboot
 from console.families.nitrokey3.rules import Found
-from console.families.nitrokey3.walk import STEADY, TO_LOADER, same_key, steady, to_loader
+from console.families.nitrokey3.walk import (
+    STEADY,
+    TO_LOADER,
+    note_rehearsed,
+    same_key,
+    steady,
+    to_loader,
+)
 from console.flow import Flow, Outcome, Step
 from console.guide import Acts, Guide, Reconnect
 
@@ -36,6 +43,7 @@ def rehearse(guide: Guide) -> Outcome:
         )
     now = guide.step(AGAIN, identify, guide, found=lambda found: found.sentence)
     same_key(before, now)
+    note_rehearsed(guide, loader)
     return Outcome(
         Verdict.NO_FAULT,
         "It went to its bootloader and came back, steady both times. Nothing was written.",
