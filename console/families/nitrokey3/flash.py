@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.errors import BadUsage, ConsoleError, Garbled, Refused, Silent
+from console.errors import BadUsage, ConsoleError, Garbled, GateClosed, Refused, Silent
 from console.events import Damage, Verdict
 from console.families.nitrokey3 import begun, container, rules
 from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify, last_four
@@ -51,16 +51,15 @@ def flash(guide: Guide) -> Outcome:
     release = guide.step(FILE, _read, guide.ask(IMAGE) or "", found=_about)
     before = guide.step(IDENTIFY, identify, guide, found=lambda found: found.sentence)
     begun.recall(guide, before)
-    if before.chip is not None:
-        _agree(guide, release.image(before.chip), before)
+    _agree(guide, release, before)
     to_loader(guide, check_bench(guide, before))
     loader = steady(guide)
     same_key(before, loader)
     _compare(guide, before, loader, "If you do not know, stop and pull it: nothing is written.")
     assert loader.chip is not None
-    image = release.image(loader.chip)
+    image = _image_for(release, loader.chip, before)
     if before.chip is None:
-        _agree(guide, image, before)
+        _tell_costs(guide, image, before)
     _ask_to_write(guide, image, before if before.uuid else loader)
     begun.remember(guide, image, before.uuid, loader.uuid)
     try:
@@ -91,29 +90,56 @@ def _about(release: Release) -> str:
     return f"{release.version} by {' and '.join(signed)}: {chips}"
 
 
-def _agree(guide: Guide, image: Image, found: Found) -> None:
-    """Every rule and every doubt about this image on this key, before anything is sent."""
-    rules.check_product(image, found)
-    rules.check_steps(image, found)
-    if not image.official:
-        signer = image.signed_by or "nobody whom I know"
+def _agree(guide: Guide, release: Release, found: Found) -> None:
+    """Every rule and every doubt about this file on this key, before anything is sent.
+
+    Where the key does not tell its chip, each image of the file has to pass: once it is in its
+    bootloader, the chip is known and a refusal is too late.
+    """
+    images = (release.image(found.chip),) if found.chip else release.images
+    for image in images:
+        rules.check_product(image, found)
+        rules.check_steps(image, found)
+    doubtful = [image for image in images if not image.official]
+    if doubtful:
+        signer = doubtful[0].signed_by or "nobody whom I know"
         ask = (
             f"This image is signed by {signer}, not by the vendor's release key. A customer's key "
             "refuses it, or runs something that its vendor never released. Type: unofficial"
         )
         guide.ask(CONFIRM_SIGNER, ask, must_type="unofficial")
-    if rules.is_downgrade(image, found):
+    older = [image for image in images if rules.is_downgrade(image, found)]
+    if older:
         ask = (
             f"The key runs {found.full_version}, and this is older. Mostly the chip refuses that, "
-            f"and what newer firmware stored may be lost. Type the version: {image.version}"
+            f"and what newer firmware stored may be lost. Type the version: {older[0].version}"
         )
-        guide.ask(CONFIRM_DOWNGRADE, ask, must_type=str(image.version))
+        guide.ask(CONFIRM_DOWNGRADE, ask, must_type=str(older[0].version))
+    if found.chip:
+        _tell_costs(guide, images[0], found)
+
+
+def _tell_costs(guide: Guide, image: Image, found: Found) -> None:
     if rules.migrates(image, found):
         guide.tell(
             "Its store is converted at the first start: up to 3 minutes with the light on.",
             "At most 45 passkeys are taken along. Leave it plugged in all the time.",
         )
     guide.tell(rules.loses(image))
+
+
+def _image_for(release: Release, chip: Chip, before: Found) -> Image:
+    """The image for the chip that the bootloader shows. Raises GateClosed with where it is now."""
+    try:
+        return release.image(chip)
+    except GateClosed as error:
+        if before.loader:
+            raise
+        raise GateClosed(
+            error.sentence,
+            "Nothing is written. It is in its bootloader: pull it and plug it in, and its firmware "
+            f"starts. Then run again with the file for the {CHIP_NAMES[chip]}.",
+        ) from None
 
 
 def _compare(guide: Guide, before: Found, now: Found, advice: str) -> None:
