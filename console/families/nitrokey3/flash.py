@@ -14,7 +14,7 @@ from pathlib import Path
 from console.errors import BadUsage, ConsoleError, Garbled, GateClosed, Refused, Silent
 from console.events import Damage, Verdict
 from console.families.nitrokey3 import begun, container, rules
-from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify, last_four
+from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify, known_by
 from console.families.nitrokey3.container import Chip, Image, Release
 from console.families.nitrokey3.mboot import Mboot
 from console.families.nitrokey3.products import CHIP_NAMES, in_bootloader, product_of
@@ -154,15 +154,15 @@ def _compare(guide: Guide, before: Found, now: Found, advice: str) -> None:
 
 
 def _ask_to_write(guide: Guide, image: Image, found: Found) -> None:
-    four = last_four(found)
+    identity = known_by(guide, found)
     job = guide.job
     whose = f"Is this the key of job {job}? " if job else ""
     whose += "The file ERASES what is stored on the key. " if rules.loses_data(image) else ""
     ask = (
         f"From the next step on there is no firmware until {image.version} is complete. Nobody has "
-        f"to touch or unplug anything. {whose}Its id ends in {four}. Type these four to write."
+        f"to touch or unplug anything. {whose}{identity.sentence} to write."
     )
-    guide.ask(CONFIRM_WRITE, ask, must_type=four)
+    guide.ask(CONFIRM_WRITE, ask, must_type=identity.typed)
 
 
 # --- what it says afterwards -----------------------------------------------------------------

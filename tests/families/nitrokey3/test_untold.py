@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from console.events import Damage
-from console.families.nitrokey3.simulator import HEALTHY, MINI
+from console.families.nitrokey3 import simulator_mboot
+from console.families.nitrokey3.simulator import HEALTHY, INTERRUPTED_LPC55, MINI, TWIN, unit
 from console.families.nitrokey3.simulator_faults import Faults, FirmwareFaults
 from console.families.nitrokey3.simulator_key import Build
 from console.families.nitrokey3.simulator_rows import Version
+from console.hardware.simulated import Scenario
 from tests.families.nitrokey3 import made
 from tests.families.nitrokey3.container import release
-from tests.families.nitrokey3.test_flash import bench, container
+from tests.families.nitrokey3.test_flash import bench, container, hands
+from tests.harness import workshop
 
 NEW, OLD = Version(1, 7, 2), Version(1, 3, 1)
 
@@ -80,3 +83,54 @@ def test_a_key_that_does_not_tell_its_chip_is_updated(tmp_path, build: Build) ->
         view = shop.run("nitrokey3.flash")
         assert shop.bus.simulator().version == NEW
     assert view.ended.verdict == "repaired", view.ended
+
+
+# --- the id -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bootloaders that keep their unique id to themselves."""
+    properties = simulator_mboot.properties
+
+    def without(uuid: bytes) -> dict:
+        return {which: words for which, words in properties(uuid).items() if which != 0x12}
+
+    monkeypatch.setattr(simulator_mboot, "properties", without)
+
+
+def test_a_bootloader_without_an_id_that_is_alone_is_named_by_its_usb_id(tmp_path, no_id) -> None:
+    with bench(tmp_path, INTERRUPTED_LPC55) as shop:
+        view = shop.run("nitrokey3.flash")
+        assert shop.bus.simulator().version == NEW
+    typed = next(each.answer for each in view.answers if each.question == "confirm_write")
+    assert typed == "20a0:42dd"
+    assert view.ended.verdict == "repaired", view.ended
+
+
+@pytest.mark.parametrize("other", [TWIN, MINI, INTERRUPTED_LPC55])
+def test_beside_another_key_it_is_not_written(tmp_path, no_id, other: Build) -> None:
+    units = (unit("1-1", INTERRUPTED_LPC55), unit("1-2", other))
+    answers = {"image": container(), "retry": "stop"}
+    with workshop(tmp_path, Scenario("t", "", units), answers=answers, hands=hands) as shop:
+        view = shop.run("nitrokey3.flash")
+        assert shop.bus.simulator("1-1").rom.counts.data_reports == 0
+    assert view.ended.verdict == "refused"
+    assert view.ended.advice == "Nothing is written. Pull every other key, then run again."
+
+
+def test_firmware_without_an_id_is_named_by_its_bootloaders(tmp_path) -> None:
+    build = replace(HEALTHY, faults=Faults(firmware=FirmwareFaults(has_uuid=False)))
+    with bench(tmp_path, build) as shop:
+        view = shop.run("nitrokey3.flash")
+    typed = next(each.answer for each in view.answers if each.question == "confirm_write")
+    assert typed == "5A01"
+    assert view.ended.verdict == "repaired", view.ended
+
+
+def test_a_reset_without_an_id_is_refused_with_what_helps(tmp_path) -> None:
+    build = replace(HEALTHY, faults=Faults(firmware=FirmwareFaults(has_uuid=False)))
+    with bench(tmp_path, build, apps="fido2") as shop:
+        view = shop.run("nitrokey3.reset")
+    assert view.ended.verdict == "refused"
+    assert view.ended.advice == "Nothing is erased. Flash newer firmware first, then reset."
