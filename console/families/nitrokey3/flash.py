@@ -28,8 +28,9 @@ from console.families.nitrokey3.walk import (
     same_key,
     steady,
     to_loader,
+    until_back,
 )
-from console.families.nitrokey3.writing import ANSWER, BACK, HEAD, WRITE, write
+from console.families.nitrokey3.writing import ANSWER, BACK, HEAD, WRITE, Reach, write
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
@@ -62,10 +63,11 @@ def flash(guide: Guide) -> Outcome:
         _tell_costs(guide, image, before)
     _ask_to_write(guide, image, before if before.uuid else loader)
     begun.remember(guide, image, before.uuid, loader.uuid)
+    reach = Reach()
     try:
-        write(guide, image, before)
+        write(guide, image, before, reach)
     except Refused as error:
-        return _refused(guide, error, loader)
+        return _refused(guide, error, loader, reach)
     return _proven(guide, image, before, loader)
 
 
@@ -244,13 +246,15 @@ def _not_back(guide: Guide, image: Image, before: Found) -> Outcome:
     )
 
 
-def _refused(guide: Guide, error: Refused, loader: Found) -> Outcome:
-    """The bootloader said no: what starts now decides how bad that is."""
+def _refused(guide: Guide, error: Refused, loader: Found, reach: Reach) -> Outcome:
+    """The bootloader said no: how far it was, and what starts now, decide how bad that is."""
     left = guide.step(LEFT, _look, guide, loader, found=lambda left: left.sentence)
+    if not reach.erasing:
+        left = _unerased(left, loader)
     return Outcome(
         Verdict.UNFINISHED,
         error.sentence,
-        f"{left.sentence} {error.advice}",
+        f"{left.sentence} {error.advice}".rstrip(),
         (f"code {error.code}",),
         damage=left.damage,
     )
@@ -260,6 +264,19 @@ def _refused(guide: Guide, error: Refused, loader: Found) -> Outcome:
 class _Left:
     sentence: str
     damage: Damage
+
+
+def _unerased(left: _Left, loader: Found) -> _Left:
+    """What is left where it refused before it erased: as much as it had, seen now or not."""
+    if left.damage is Damage.NOTHING:
+        return left
+    if loader.chip is Chip.NRF52:  # it may not know the question, so its silence proves nothing
+        return _Left(
+            "It refused before it erased anything; whether its firmware is whole, it does not "
+            "tell: pull it and plug it in.",
+            Damage.NOTHING,
+        )
+    return _Left(f"It refused before it erased anything. {left.sentence}", Damage.NOTHING)
 
 
 def _look(guide: Guide, loader: Found) -> _Left:
@@ -272,7 +289,7 @@ def _look(guide: Guide, loader: Found) -> _Left:
         return _Left("It does not answer now: pull it and plug it in.", Damage.HALF)
     if found.version is not None:
         return _Left(f"It still has {found.version}: pull it and plug it in.", Damage.NOTHING)
-    return _Left("Its bootloader answers and has no firmware now.", Damage.HALF)
+    return _Left("Its bootloader answers and names no whole firmware.", Damage.HALF)
 
 
 def _started_anew(guide: Guide, loader: Found) -> _Left:
@@ -281,11 +298,11 @@ def _started_anew(guide: Guide, loader: Found) -> _Left:
     with guide.expect(*modes, what="what it starts now") as back:
         with guide.hid() as line:
             guide.tell(Mboot(line, guide.pause).reset())
-        came = back.wait(limit=rules.BACK, usual=3.0, safe=SAFE)
+        came = until_back(guide, back, product, rules.BACK, 3.0, SAFE)
     if came is None:
         return _Left("It did not come back by itself: pull it and plug it in.", Damage.HALF)
     if in_bootloader(came):
-        return _Left("It starts as a bootloader: its firmware is gone.", Damage.HALF)
+        return _Left("It starts as a bootloader: it has no firmware.", Damage.HALF)
     return _Left("Its old firmware starts, as before.", Damage.NOTHING)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from console.errors import GateClosed, Silent
 from console.events import Device
 from console.families.nitrokey3.approach import SAFE, admin, identify, touched
-from console.families.nitrokey3.products import CHIP_NAMES
+from console.families.nitrokey3.products import CHIP_NAMES, Product
 from console.families.nitrokey3.rules import Found
 from console.flow import Kind, Question, Step
 from console.guide import Acts, Guide, Reconnect
@@ -128,6 +128,19 @@ def _go(guide: Guide, found: Found, back: Reconnect) -> Device | None:
 
 def _came(device: Device | None) -> str:
     return f"{device.vid}:{device.pid} on port {device.port}" if device else "it did not appear"
+
+
+def until_back(
+    guide: Guide, back: Reconnect, product: Product, limit: float, usual: float, safe: str
+) -> Device | None:
+    """Its firmware by itself within `limit`; in a guest by hands, which are not always quick.
+
+    The host may have let go of it once more: then somebody attaches it.
+    """
+    if not guide.guest:
+        return back.wait(limit=limit, usual=usual, safe=safe)
+    hands = (f"Attach {product.app_id} to this guest now.",)
+    return back.wait(limit=GUEST_WITHIN, usual=20.0, hands=hands, safe=safe, acts=Acts.BRING)
 
 
 def steady(guide: Guide) -> Found:

@@ -18,14 +18,15 @@ from console.families.nitrokey3.nrfdfu import SecureDfu
 from console.families.nitrokey3.products import USUAL_RATE
 from console.families.nitrokey3.rate import Rate
 from console.families.nitrokey3.rules import Found
+from console.families.nitrokey3.walk import until_back
 from console.flow import Step
-from console.guide import Acts, Guide, Reconnect
+from console.guide import Guide, Reconnect
 from console.hardware.lines import HidLine, SerialLine
 
 FINAL, FINAL_TIMES = 60.0, 5
 """Seconds that are waited for the final answer before something is said, and how many times."""
 BY_HAND = 600.0
-"""Seconds for hands: to attach it to a guest, or to pull it and plug it in."""
+"""Seconds for hands: to pull it and plug it in."""
 
 _GONE = (
     "If it is pulled now, its firmware is gone and its bootloader is most likely "
@@ -60,19 +61,26 @@ BACK = Step(
 )
 
 
-def write(guide: Guide, image: Image, before: Found) -> None:
+@dataclass
+class Reach:
+    """How far a write came: False until the device has taken what it checks before it erases."""
+
+    erasing: bool = False
+
+
+def write(guide: Guide, image: Image, before: Found, reach: Reach) -> None:
     """All of the write, until the firmware is back or has not come."""
     app = before.product.mode_of_app()
     if image.chip is Chip.LPC55:
         with guide.hid() as hid:
-            _stream(guide, image, hid)
+            _stream(guide, image, hid, reach)
             with guide.expect(app, what="its firmware") as back:
                 guide.step(BACK, _start, guide, hid, back, image, before, found=_came)
     else:
         # It starts the firmware by itself with the last object, so the wait is armed before.
         with guide.expect(app, what="its firmware") as back:
             with guide.serial() as serial:
-                _objects(guide, image, serial)
+                _objects(guide, image, serial, reach)
             guide.step(BACK, _awaited, guide, back, image, before, found=_came)
 
 
@@ -82,6 +90,7 @@ class _Watched:
 
     guide: Guide
     rate: Rate
+    reach: Reach
 
     percent: int = -1
 
@@ -98,10 +107,10 @@ class _Watched:
             )
 
 
-def _stream(guide: Guide, image: Image, line: HidLine) -> None:
+def _stream(guide: Guide, image: Image, line: HidLine, reach: Reach) -> None:
     assert image.sb2 is not None
     loader = Mboot(line, guide.pause)
-    watch = _Watched(guide, Rate(USUAL_RATE[image.chip]))
+    watch = _Watched(guide, Rate(USUAL_RATE[image.chip]), reach)
     largest = guide.step(
         HEAD, _head, loader, image, watch, found=lambda size: f"with it, {size} bytes a report"
     )
@@ -122,6 +131,7 @@ def _head(loader: Mboot, image: Image, watch: _Watched) -> int:
 
 def _rest(loader: Mboot, image: Image, start: int, largest: int, watch: _Watched) -> None:
     loader.verified()
+    watch.reach.erasing = True
     loader.stream(image.sent, start, len(image.sent), largest, watch)
 
 
@@ -167,9 +177,9 @@ def _start(
     return _awaited(guide, back, image, before)
 
 
-def _objects(guide: Guide, image: Image, line: SerialLine) -> None:
+def _objects(guide: Guide, image: Image, line: SerialLine, reach: Reach) -> None:
     loader = SecureDfu(line, guide.seconds)
-    watch = _Watched(guide, Rate(USUAL_RATE[image.chip]))
+    watch = _Watched(guide, Rate(USUAL_RATE[image.chip]), reach)
     guide.step(HEAD, _offer, loader, image, found=_offered)
     guide.step(WRITE, _send, guide, loader, image, watch, found=lambda _: _all(image))
     guide.step(ANSWER, loader.finish, image.sent, watch, found=_finished)
@@ -187,6 +197,7 @@ def _offered(known: bool) -> str:
 
 def _send(guide: Guide, loader: SecureDfu, image: Image, watch: _Watched) -> None:
     loader.accept_init()
+    watch.reach.erasing = True
     held = loader.resume(image.sent)
     if held.held:
         share = 100 * held.held // held.total
@@ -200,11 +211,8 @@ def _finished(said: bool) -> str:
 
 def _awaited(guide: Guide, back: Reconnect, image: Image, before: Found) -> Device | None:
     usual = 180.0 if rules.migrates(image, before) else 5.0
-    if not guide.guest:
-        return back.wait(limit=rules.back_within(image, before), usual=usual, safe=BACK.safe)
-    # The host may have let go of it once more: then somebody attaches it, who is not always quick.
-    hands = (f"Attach {before.product.app_id} to this guest now.",)
-    return back.wait(limit=BY_HAND, usual=20.0, hands=hands, safe=BACK.safe, acts=Acts.BRING)
+    limit = rules.back_within(image, before)
+    return until_back(guide, back, before.product, limit, usual, BACK.safe)
 
 
 def _came(device: Device | None) -> str:
