@@ -7,8 +7,9 @@ signature is with the chip, nothing; from then on, the firmware, and the bootloa
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from console.errors import BadUsage, ConsoleError, Garbled, GateClosed, Refused, Silent
@@ -83,7 +84,19 @@ def _read(path: str) -> Release:
     except OSError as error:
         sentence = f"{path} cannot be read: {error.strerror}."
         raise BadUsage(sentence, "Nothing was sent to the key.") from None
-    return container.read(data)
+    return _bare_unnamed(container.read(data), hashlib.sha256(data).hexdigest())
+
+
+def _bare_unnamed(release: Release, sha256: str) -> Release:
+    """The same, without a full version where the file is the bare image itself.
+
+    An SB2.1 header and an init packet have room for three numbers; only a manifest names a build.
+    """
+    images = (
+        replace(image, full_version="") if image.sha256 == sha256 else image
+        for image in release.images
+    )
+    return replace(release, images=tuple(images))
 
 
 def _about(release: Release) -> str:
@@ -189,7 +202,8 @@ def _proven(guide: Guide, image: Image, before: Found, loader: Found) -> Outcome
     if not rules.runs(image, before, now):
         return Outcome(
             Verdict.UNFINISHED,
-            f"It took the image of {image.full_version} and runs {now.full_version} all the same.",
+            f"It took the image of {image.full_version or image.version} and runs "
+            f"{now.full_version} all the same.",
             "Run flash again. If it says the same, return it with this record.",
             proof,
         )
