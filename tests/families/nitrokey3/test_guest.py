@@ -123,7 +123,7 @@ def test_neither_identity_typed_is_no_consent(tmp_path) -> None:
     assert view.ended.verdict == "refused"
 
 
-def test_a_rehearsal_for_an_untold_chip_asks_for_no_chip(tmp_path) -> None:
+def test_a_rehearsal_does_not_stand_for_an_identity_that_it_did_not_see(tmp_path) -> None:
     rehearsed, _ = run(tmp_path, untold(HEALTHY), "rehearse")
     assert rehearsed.ended.verdict == "no fault found", rehearsed.ended
     view, _ = run(tmp_path, untold(HEALTHY), confirm_guest=LPC55_LOADER)
