@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from console.errors import GateClosed, Refused
 from console.families.nitrokey3.admin import TOUCH_WINDOW, Admin, over_card, over_ctaphid
 from console.families.nitrokey3.container import Chip
 from console.families.nitrokey3.ctaphid import Ctap, OnTouch
 from console.families.nitrokey3.mboot import Mboot, Property
-from console.families.nitrokey3.nrfdfu import SecureDfu
+from console.families.nitrokey3.nrfdfu import NoVersion, SecureDfu
 from console.families.nitrokey3.products import (
     PRODUCTS,
     Product,
@@ -88,9 +89,10 @@ def _from_dfu(guide: Guide) -> Found:
         loader = SecureDfu(line, guide.seconds)
         loader.wake()
         loader.prepare()
-        version = loader.firmware()
+        holds = loader.holds()
     # Its serial is the bootloader's own: no UUID, but all that names it there.
-    told = f"it holds firmware {version}" if version else "it names no whole firmware"
+    version = None if isinstance(holds, NoVersion) else holds
+    told = f"it holds firmware {version}" if version else str(holds)
     serial = guide.device.serial.upper()
     full = str(version) if version else ""
     return Found(product(guide), Chip.NRF52, serial, version, full, loader=True, told=told)
@@ -116,14 +118,29 @@ def touched(
         yield on_touch
 
 
-def last_four(found: Found) -> str:
-    """What has to be typed for consent. Raises GateClosed where the key tells nothing of itself."""
-    if not found.uuid:
+@dataclass(frozen=True)
+class Identity:
+    """What is typed for consent to a write, and the sentence that asks for it."""
+
+    typed: str
+    sentence: str
+
+
+def known_by(guide: Guide, found: Found) -> Identity:
+    """The last four of its id; the USB id of a key that tells none, if it is the only one here.
+
+    Raises GateClosed where that would not name one key.
+    """
+    if found.uuid:
+        four = found.uuid[-4:]
+        return Identity(four, f"Its id ends in {four}. Type these four")
+    if [known.port for known in guide.present if product_of(known)] != [guide.device.port]:
         raise GateClosed(
             "The key tells no id, so I cannot be sure that it is the one that you mean.",
-            "Nothing is written. Pull every other key, then run again in its bootloader.",
+            "Nothing is written. Pull every other key, then run again.",
         )
-    return found.uuid[-4:]
+    usb = f"{guide.device.vid}:{guide.device.pid}"
+    return Identity(usb, f"It tells no id and is the only key here. Type its USB id, {usb},")
 
 
 def is_untouched(error: Refused) -> bool:

@@ -8,9 +8,17 @@ from console.families.nitrokey3.approach import IDENTIFY, SAFE, identify
 from console.families.nitrokey3.container import Chip
 from console.families.nitrokey3.mboot import Mboot
 from console.families.nitrokey3.rules import Found
-from console.families.nitrokey3.walk import STEADY, TO_LOADER, same_key, steady, to_loader
+from console.families.nitrokey3.walk import (
+    STEADY,
+    TO_LOADER,
+    note_rehearsed,
+    same_key,
+    steady,
+    to_loader,
+    until_back,
+)
 from console.flow import Flow, Outcome, Step
-from console.guide import Acts, Guide, Reconnect
+from console.guide import Guide, Reconnect
 
 RETURN = Step("return", "Back to its firmware", usual="under 10 s", safe=SAFE)
 AGAIN = Step("again", "The same key, the same firmware?", usual="under 1 s")
@@ -36,6 +44,7 @@ def rehearse(guide: Guide) -> Outcome:
         )
     now = guide.step(AGAIN, identify, guide, found=lambda found: found.sentence)
     same_key(before, now)
+    note_rehearsed(guide, loader)
     return Outcome(
         Verdict.NO_FAULT,
         "It went to its bootloader and came back, steady both times. Nothing was written.",
@@ -48,10 +57,7 @@ def _leave(guide: Guide, loader: Found, back: Reconnect) -> Device | None:
     if loader.chip is Chip.LPC55:
         with guide.hid() as line:
             guide.tell(Mboot(line, guide.pause).reset())
-        if not guide.guest:
-            return back.wait(limit=WITHIN, usual=3.0, safe=SAFE)
-        hands = (f"Attach {loader.product.app_id} to this guest now.",)
-        return back.wait(limit=BY_HAND, usual=20.0, hands=hands, safe=SAFE, acts=Acts.BRING)
+        return until_back(guide, back, loader.product, WITHIN, 3.0, SAFE)
     # The nRF52's bootloader knows no way back but its power.
     power = ("Pull it out.", "Plug it back in, same port.")
     return back.wait(limit=BY_HAND, usual=15.0, hands=power, safe=SAFE)

@@ -21,7 +21,6 @@ from console.families.nitrokey3.approach import (
     IDENTIFY,
     admin,
     identify,
-    last_four,
     touched,
 )
 from console.families.nitrokey3.ctaphid import Ctap, OnTouch, refused, told
@@ -141,7 +140,12 @@ def reset(guide: Guide) -> Outcome:
 
 
 def _agree(guide: Guide, target: Target, found: Found) -> None:
-    four = last_four(found)
+    if not found.uuid:
+        raise GateClosed(
+            "The key tells no id, so I cannot prove later that it is the one that you mean.",
+            "Nothing is erased. Flash newer firmware first, then reset.",
+        )
+    four = found.uuid[-4:]
     ask = f"{target.dies} {target.stays} Its id ends in {four}. Type these four to erase."
     guide.ask(CONFIRM, ask, must_type=four)
 

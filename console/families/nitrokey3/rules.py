@@ -14,6 +14,7 @@ from console.families.nitrokey3.admin import Status
 from console.families.nitrokey3.container import Chip, Image
 from console.families.nitrokey3.products import CHIP_NAMES, Product
 from console.families.nitrokey3.sb2 import Sb2
+from console.families.nitrokey3.signers import NITROKEY3
 from console.families.nitrokey3.version import Version, suffix
 
 UNTOUCHED = "Nothing is written, and the key is as it was."
@@ -65,7 +66,7 @@ def check_product(image: Image, found: Found) -> None:
 
 def check_steps(image: Image, found: Found) -> None:
     """Raises GateClosed where another version has to come first, or room has to be made."""
-    if found.loader or found.version is None:
+    if found.loader or found.version is None or found.product.name != NITROKEY3:
         return
     if found.status is None and image.version > STATUS_SINCE:
         raise GateClosed(
@@ -83,7 +84,9 @@ def check_steps(image: Image, found: Found) -> None:
 
 
 def migrates(image: Image, found: Found) -> bool:
-    """Is its store converted at the first start, which takes minutes?"""
+    """Is its store converted at the first start, which takes minutes? A Nitrokey 3's alone is."""
+    if found.product.name != NITROKEY3:
+        return False
     old = found.version is None or found.version <= OLD_STORE
     return image.chip is Chip.NRF52 and old and image.version >= NEW_STORE
 
@@ -102,10 +105,13 @@ def runs(image: Image, before: Found, now: Found) -> bool:
     """Does it run the image now, by what it says?
 
     Where both name more than three numbers (a test build), a name that is the old one still is
-    no proof; else the numbers decide, since not all firmware tells the rest.
+    no proof; else the numbers decide, since not all firmware tells the rest. A bare file names
+    numbers only, by its form: it may be the very test build that ran before.
     """
     if now.version != image.version:
         return False
+    if not image.full_version:
+        return True
     more = suffix(image.full_version) or suffix(now.full_version)
     if not more or now.full_version == image.full_version:
         return True

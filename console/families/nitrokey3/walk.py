@@ -7,10 +7,12 @@ it alone, or to attach it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from console.errors import GateClosed, Silent
 from console.events import Device
 from console.families.nitrokey3.approach import SAFE, admin, identify, touched
-from console.families.nitrokey3.products import CHIP_NAMES
+from console.families.nitrokey3.products import CHIP_NAMES, Product
 from console.families.nitrokey3.rules import Found
 from console.flow import Kind, Question, Step
 from console.guide import Acts, Guide, Reconnect
@@ -31,30 +33,59 @@ GUEST_WITHIN = 600.0
 ALL_WELL = "no guest; nobody else has it"
 
 
-def check_bench(guide: Guide, found: Found) -> None:
-    """The step about this machine, before anything is sent. Raises GateClosed, Unanswered."""
-    if found.loader or not guide.guest:
-        guide.step(BENCH, lambda: None, found=lambda _: _words(guide))
-        return
-    passed = guide.passed(REHEARSAL)
+def check_bench(guide: Guide, found: Found) -> Found:
+    """The step about this machine, before anything is sent; the key with the chip to wait for.
+
+    Raises GateClosed, Unanswered.
+    """
     guide.step(BENCH, lambda: None, found=lambda _: _words(guide))
+    if not guide.guest:
+        return found
     both = _both(found)
-    if passed:
+    ids = found.product.loader_ids(found.chip)
+    if all(was_rehearsed(guide, loader) for loader in ids):
         guide.tell(f"This machine is a guest. A rehearsal on this port went well. {both}")
-        return
+        return found
     guide.warn(f"This machine is a guest: the key changes its identity on the way. {both}")
+    typed = _ask_guest(guide, found, both)
+    chips = (chip for chip, _ in found.product.loaders if typed in found.product.loader_ids(chip))
+    return replace(found, chip=next(chips))
+
+
+def _ask_guest(guide: Guide, found: Found, both: str) -> str:
+    """Which bootloader the host attaches; either of two where the key does not tell its chip."""
     wanted, *others = found.product.loader_ids(found.chip)
+    which = f"type the bootloader's id, {wanted}."
     if others:
-        raise GateClosed(
-            "Its firmware does not tell which chip it has, so I cannot name the identity that the "
-            "host must attach next. Nothing is written.",
-            "Do it on a machine that is no guest.",
-        )
+        either = " or ".join((wanted, *others))
+        which = f"type the bootloader's id that this key has ({either}; it does not tell its chip)."
     ask = (
         f"{both} Without that the key is lost to this guest half-way. Best: do it on the host. "
-        f"If both are attached by themselves, type the bootloader's id, {wanted}."
+        f"If both are attached by themselves, {which}"
     )
-    guide.ask(CONFIRM_GUEST, ask, must_type=wanted)
+    question = replace(CONFIRM_GUEST, choices=tuple(others))
+    return guide.ask(question, ask, must_type=wanted) or wanted
+
+
+def note_rehearsed(guide: Guide, loader: Found) -> None:
+    """Keep what a rehearsal proved: this guest was given that bootloader, and the firmware again.
+
+    The last thing that a rehearsal does, so that one which failed leaves none.
+    """
+    if not guide.guest:
+        return
+    for one in loader.product.loader_ids(loader.chip):
+        about = f"For a later run: in a guest, {one} and {loader.product.app_id} came here."
+        guide.keep(_rehearsed(guide, one), one.encode(), about)
+
+
+def was_rehearsed(guide: Guide, loader_id: str) -> bool:
+    """Did a rehearsal in a guest on this port see that bootloader, and end well?"""
+    return guide.passed(REHEARSAL) and guide.last_kept(_rehearsed(guide, loader_id)) is not None
+
+
+def _rehearsed(guide: Guide, loader_id: str) -> str:
+    return f"rehearsed-{guide.device.port}-{loader_id.replace(':', '-')}.txt"
 
 
 def _words(guide: Guide) -> str:
@@ -97,6 +128,19 @@ def _go(guide: Guide, found: Found, back: Reconnect) -> Device | None:
 
 def _came(device: Device | None) -> str:
     return f"{device.vid}:{device.pid} on port {device.port}" if device else "it did not appear"
+
+
+def until_back(
+    guide: Guide, back: Reconnect, product: Product, limit: float, usual: float, safe: str
+) -> Device | None:
+    """Its firmware by itself within `limit`; in a guest by hands, which are not always quick.
+
+    The host may have let go of it once more: then somebody attaches it.
+    """
+    if not guide.guest:
+        return back.wait(limit=limit, usual=usual, safe=safe)
+    hands = (f"Attach {product.app_id} to this guest now.",)
+    return back.wait(limit=GUEST_WITHIN, usual=20.0, hands=hands, safe=safe, acts=Acts.BRING)
 
 
 def steady(guide: Guide) -> Found:

@@ -97,13 +97,15 @@ def _open(
     while True:
         passphrase = (guide.ask(PASSPHRASE) or "") if found.wants_passphrase else ""
         try:
-            keys = found.keys(slots, passphrase, created)
+            keys = found.keys(slots, passphrase, created, guide.now())
         except BadUsage as error:
             if "passphrase" not in error.sentence or passphrase in tried or not passphrase:
                 raise
             tried.add(passphrase)
             guide.tell(error.sentence, "It costs nothing. Try again.")
             continue
+        for words in found.left_out(guide.now()):
+            guide.tell(f"Not taken from the backup: {words}.")
         _must_fit(traits, keys)
         _compare(guide, found, traits, keys)
         return keys
