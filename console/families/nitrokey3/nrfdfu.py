@@ -211,11 +211,6 @@ class SecureDfu:
             none = none or kind == APPLICATION or (kind == UNKNOWN and not refusals)
         return NoVersion.NONE if none or not refusals else NoVersion.NOT_TOLD
 
-    def firmware(self) -> Version | None:
-        """The version of the application that it holds; None where it names none: see holds()."""
-        found = self.holds()
-        return found if isinstance(found, Version) else None
-
     def select(self, kind: Kind) -> Held:
         held = Held(*_unpack("<III", self._ask(Op.SELECT, bytes((kind,)))))
         if not held.largest:

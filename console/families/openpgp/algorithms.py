@@ -54,8 +54,6 @@ CURVES = (
     Curve("ed25519", bytes.fromhex("2B06010401DA470F01"), 256, _C256, 512),
     Curve("x25519", bytes.fromhex("2B060104019755010501"), 256, _C256, 256),
 )
-OLD_KDF = {384: (bytes((9, 9)),)}
-"""What other programs wrote for a curve of that size."""
 RSA_SIZES = (2048, 3072, 4096)
 CHOICES = (*(f"rsa{bits}" for bits in RSA_SIZES), *(c.word for c in CURVES if c.word != "x25519"))
 """The words that a technician chooses from; ed25519 means x25519 where it is to decrypt."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from console.errors import Garbled, GateClosed, Refused, Silent, Unplugged
-from console.families.nitrokey3.nrfdfu import Op, SecureDfu
+from console.families.nitrokey3.nrfdfu import NoVersion, Op, SecureDfu
 from console.families.nitrokey3.slip import Decoder, encode
 
 INIT = bytes(range(1, 141))
@@ -234,9 +234,9 @@ def test_an_object_of_no_size_is_no_answer() -> None:
 
 def test_a_version_without_an_application_is_none() -> None:
     """It keeps the number when it erases the application to make room."""
-    assert str(Bootloader().client().firmware()) == "v1.7.2"
+    assert str(Bootloader().client().holds()) == "v1.7.2"
     gone = (1, 1 << 22 | 7 << 6 | 2, 0x1000, 0)
-    assert Bootloader(firmware=gone).client().firmware() is None
+    assert Bootloader(firmware=gone).client().holds() is NoVersion.NONE
 
 
 def test_a_port_that_ends_with_the_last_execute_is_no_error() -> None:

@@ -50,7 +50,6 @@ def listed(*images: tuple[int, int, int] | None) -> Bootloader:
 def test_none_is_one_thing_and_not_told_another(images: tuple, holds: Version | NoVersion) -> None:
     client = listed(*images).client()
     assert client.holds() == holds
-    assert client.firmware() == (holds if isinstance(holds, Version) else None)
 
 
 def test_an_answer_that_does_not_come_is_neither() -> None:
