@@ -194,8 +194,8 @@ def _of_this_unit(guide: Guide, known: Recorded | None, name: str) -> None:
         return
     if known is not None and serial != OLD_SERIAL:
         raise GateClosed(
-            f"The backup {name} is of another unit: serial {known.serial or 'unknown'}; this one "
-            f"has {serial or 'none'}.",
+            # The other unit's serial is another customer's: this record may be exported.
+            f"The backup {name} is of another unit; this one has serial {serial or 'none'}.",
             f"{_UNTOUCHED} A key belongs to one unit. Take the right one.",
         )
     text = f"No record here proves which unit {name} is of. {CONFIRM_UNIT.ask}"

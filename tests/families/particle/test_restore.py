@@ -7,7 +7,12 @@ import pytest
 from console.events import Asked, WaitStarted
 from console.families.particle import serverkey
 from console.families.particle.platforms import CORE, PLATFORMS, named
-from console.families.particle.simulator_contents import Slot, healthy_memories, later_memories
+from console.families.particle.simulator_contents import (
+    Slot,
+    core_serial,
+    healthy_memories,
+    later_memories,
+)
 from console.families.particle.simulator_dfu import Faults
 from console.families.particle.simulator_rows import CORE as CORE_BOARD
 from console.families.particle.simulator_rows import PHOTON, Personality
@@ -67,6 +72,10 @@ def test_the_backup_of_another_unit_is_refused(tmp_path):
         assert (view.verdict, view.ended.reason) == ("refused", "gate")
         assert "is of another unit" in view.ended.sentence
         assert page(shop) == before
+        journal = shop.state.journal(view.run).read_text()
+        assert core_serial(OTHER) not in journal, (
+            "what is exported for one customer names nobody else's unit"
+        )
 
 
 def test_a_backup_whose_bytes_were_changed_is_refused(tmp_path):
