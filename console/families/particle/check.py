@@ -19,6 +19,7 @@ from console.flow import Flow, Outcome
 from console.guide import Guide
 
 PEM = "public-key.pem"
+RUN_REKEY = "Run rekey: it writes a key that the firmware can read, after a backup."
 RESTORE_SERVER_KEY = (
     "Run restore with the server key as its source: it writes the vendor's block again."
 )
@@ -51,11 +52,7 @@ def judged(seen: Probe) -> Outcome:
             seen.facts(),
         )
     if seen.private_key.content is not keys.Content.VALID:
-        return _fault(
-            seen.private_key.sentence,
-            "Run rekey: it writes a key that the firmware can read, after a backup.",
-            seen.facts(),
-        )
+        return _fault(seen.private_key.sentence, RUN_REKEY, seen.facts())
     if seen.server_key.content is not keys.Content.VALID:
         return _fault(seen.server_key.sentence, RESTORE_SERVER_KEY, seen.facts())
     return Outcome(

@@ -66,7 +66,7 @@ def flash(guide: Guide) -> Outcome:
         _put(guide, memory, "flash", changes)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
             leave(guide, memory, "The image is in.", LEAVE)
-    see_it_back(guide, back, "the image is written and compared")
+    see_it_back(guide, back, "the image is written and compared", LEAVE)
     return Outcome(
         Verdict.REPAIRED,
         f"The {platform.short} has the image {image.name}, read back byte for byte.",
@@ -123,7 +123,7 @@ def reset(guide: Guide) -> Outcome:
         _put(guide, memory, "reset", changes)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
             leave(guide, memory, "The factory firmware is in.", LEAVE)
-    see_it_back(guide, back, "the factory firmware is written and compared")
+    see_it_back(guide, back, "the factory firmware is written and compared", LEAVE)
     return Outcome(
         Verdict.REPAIRED,
         f"The {platform.short} has its factory firmware again, read back byte for byte.",

@@ -217,9 +217,16 @@ class Module:
 
 
 def _sound(element: Element, platform: Platform, alternate: int) -> None:
-    """Raises GateClosed where an application cannot be one for this place."""
+    """Raises GateClosed where an application, or another module, cannot be one for this place."""
     if alternate == 0 and element.address == platform.application:
         application_size(element.data, platform)
+        return
+    # A system part, or the second place of an application: its own head says what it must be.
+    module = Module.of(element.data)
+    if platform.number and module and module.start == element.address:
+        why = _amiss(element.data, module, platform)
+        if why:
+            raise _none_such("module", element.address, why, platform)
 
 
 def application_size(data: bytes, platform: Platform) -> int:
@@ -255,19 +262,28 @@ def _vectors_fit(data: bytes, platform: Platform) -> int:
 def _module(data: bytes, module: Module | None, platform: Platform) -> int:
     if module is None or module.start != platform.application:
         raise _no_application("It does not begin with the head of a module for there.", platform)
-    if module.number != platform.number:
-        name = _NAMES.get(module.number, f"platform {module.number}")
-        raise _no_application(f"It is for the {name}.", platform)
-    if module.size > len(data):
-        raise _no_application(f"It has {len(data)} of {module.size} bytes.", platform)
-    kept = int.from_bytes(data[module.size - 4 : module.size], "big")
-    if kept != zlib.crc32(data[: module.size - 4]):
-        raise _no_application("Its own checksum is wrong.", platform)
+    why = _amiss(data, module, platform)
+    if why:
+        raise _no_application(why, platform)
     return module.size
 
 
+def _amiss(data: bytes, module: Module, platform: Platform) -> str:
+    """Why the module that `data` begins with is not whole, or not for here; empty if it is."""
+    if module.number != platform.number:
+        return f"It is for the {_NAMES.get(module.number, f'platform {module.number}')}."
+    if module.size > len(data):
+        return f"It has {len(data)} of {module.size} bytes."
+    kept = int.from_bytes(data[module.size - 4 : module.size], "big")
+    return "" if kept == zlib.crc32(data[: module.size - 4]) else "Its own checksum is wrong."
+
+
 def _no_application(why: str, platform: Platform) -> GateClosed:
+    return _none_such("application", platform.application, why, platform)
+
+
+def _none_such(what: str, address: int, why: str, platform: Platform) -> GateClosed:
     return GateClosed(
-        f"This is no application for a {platform.name} at 0x{platform.application:X}. {why}",
+        f"This is no {what} for a {platform.name} at 0x{address:X}. {why}",
         f"{_UNTOUCHED} Fetch the image again, or name another address.",
     )

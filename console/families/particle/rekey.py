@@ -103,8 +103,8 @@ def rekey(guide: Guide) -> Outcome:
         put_key(guide, memory, seen, STRETCH, new + saved.rest)
         keep_public(guide, new, platform)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
-            leave(guide, memory, "The key is in.")
-    see_it_back(guide, back, "the key is written and compared")
+            leave(guide, memory, "The key is in.", LEAVE)
+    see_it_back(guide, back, "the key is written and compared", LEAVE)
     return _repaired(guide, seen, unit)
 
 
@@ -227,7 +227,7 @@ def keep_public(guide: Guide, slot: bytes, platform: Platform) -> None:
         )
 
 
-def leave(guide: Guide, memory: Memories, done: str, step: Step = LEAVE) -> None:
+def leave(guide: Guide, memory: Memories, done: str, step: Step) -> None:
     """Start the firmware; what goes wrong here undoes nothing."""
     try:
         guide.step(step, memory.leave, found=str)
@@ -235,10 +235,13 @@ def leave(guide: Guide, memory: Memories, done: str, step: Step = LEAVE) -> None
         guide.tell(f"{done} Starting the firmware ended early: {error.sentence}")
 
 
-def see_it_back(guide: Guide, back: Reconnect, done: str) -> bool:
-    """Was it seen with its firmware? Where not, a warning and no failure."""
+def see_it_back(guide: Guide, back: Reconnect, done: str, step: Step) -> bool:
+    """Was it seen with its firmware? Where not, a warning and no failure.
+
+    `step` is the flow's own last one: what it says of safety holds while this waits.
+    """
     try:
-        came = back.wait(limit=BACK_LIMIT, usual=BACK_USUAL, safe=LEAVE.safe)
+        came = back.wait(limit=BACK_LIMIT, usual=BACK_USUAL, safe=step.safe)
     except Stopped:
         came = None
     if came is None:

@@ -1,7 +1,8 @@
 """What a device had, put back: a raw backup of its keys, or the vendor's server-key block.
 
 The rule: a backup is checked by its digest and by the serial of the unit it was made of, before
-anything is written; what is there now is backed up first.
+anything is written; what is there now is backed up first. Bytes that are no key are put back as
+they were, and are called no repair.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from console.families.particle.approach import (
     platform_of,
     probe,
 )
+from console.families.particle.check import RESTORE_SERVER_KEY, RUN_REKEY
 from console.families.particle.client import KeyMemory, Probe
 from console.families.particle.image import read_file
 from console.families.particle.platforms import Place, Platform
@@ -114,10 +116,21 @@ def restore(guide: Guide) -> Outcome:
     with guide.control() as line:
         memory = identify(guide, line)
         seen = probe(guide, memory)
-        _put_back(guide, memory, seen, content)
+        held = _put_back(guide, memory, seen, content)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
             leave(guide, memory, "It is written back.", LEAVE)
-    see_it_back(guide, back, "what was restored is written and compared")
+    see_it_back(guide, back, "what was restored is written and compared", LEAVE)
+    return _ended(content, held)
+
+
+def _ended(content: Content, held: keys.Finding) -> Outcome:
+    """The verdict on the slot as it reads now, whatever the backup was called."""
+    if held.content is not keys.Content.VALID:
+        return Outcome(
+            Verdict.UNFINISHED,
+            f"Written back as it was; the slot holds no key the firmware can use. {held.sentence}",
+            RESTORE_SERVER_KEY if content.name == SERVER_BACKUP else RUN_REKEY,
+        )
     return Outcome(
         Verdict.REPAIRED,
         f"Written back and read back byte for byte: {content.sentence}",
@@ -181,8 +194,8 @@ def _of_this_unit(guide: Guide, known: Recorded | None, name: str) -> None:
         return
     if known is not None and serial != OLD_SERIAL:
         raise GateClosed(
-            f"The backup {name} is of another unit: serial {known.serial or 'unknown'}; this one "
-            f"has {serial or 'none'}.",
+            # The other unit's serial is another customer's: this record may be exported.
+            f"The backup {name} is of another unit; this one has serial {serial or 'none'}.",
             f"{_UNTOUCHED} A key belongs to one unit. Take the right one.",
         )
     text = f"No record here proves which unit {name} is of. {CONFIRM_UNIT.ask}"
@@ -214,20 +227,23 @@ def _meant(bare: str, data: bytes, platform: Platform) -> str:
 
 
 def _what(name: str, data: bytes, platform: Platform) -> str:
+    if name == REST_BACKUP:
+        return "the rest of the page of the private key."
     if name == SLOT_BACKUP:
-        return f"a raw private-key slot. {keys.private_slot(data, platform.form).sentence}"
-    if name == SERVER_BACKUP:
-        return f"a raw server-key slot. {keys.server_slot(data, platform.form).sentence}"
-    return "the rest of the page of the private key."
+        kind, held = "private-key", keys.private_slot(data, platform.form)
+    else:
+        kind, held = "server-key", keys.server_slot(data, platform.form)
+    useless = "" if held.content is keys.Content.VALID else " That is no key the firmware can use."
+    return f"a raw {kind} slot. {held.sentence}{useless}"
 
 
 # --- putting it back ------------------------------------------------------------------------
 
 
-def _put_back(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) -> None:
+def _put_back(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) -> keys.Finding:
+    """What the slot holds now, by what was read back."""
     if content.name == SERVER_BACKUP:
-        _put_server(guide, memory, seen, content)
-        return
+        return _put_server(guide, memory, seen, content)
     platform = seen.platform
     saved = back_up_slot(guide, seen)
     _consent(guide, memory, content)
@@ -240,9 +256,10 @@ def _put_back(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) ->
     put(guide, memory, seen, STRETCH, change)
     if keys.private_slot(slot, platform.form).key:
         keep_public(guide, slot, platform)
+    return keys.private_slot(slot, platform.form, rest)
 
 
-def _put_server(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) -> None:
+def _put_server(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) -> keys.Finding:
     platform = seen.platform
     place, size = platform.server_page, platform.server.size
     before = guide.step(
@@ -252,6 +269,7 @@ def _put_server(guide: Guide, memory: KeyMemory, seen: Probe, content: Content) 
     page = content.data + before[len(content.data) :]
     guide.keep("server-key-block.bin", page[:size], "The server key that this run wrote.")
     put(guide, memory, seen, STRETCH, page_change(platform, place, size, page, before))
+    return keys.server_slot(page[:size], platform.form)
 
 
 def _back_up_server(guide: Guide, memory: KeyMemory, place: Place) -> bytes:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from console.events import Asked, WaitStarted
 from console.families.particle import serverkey
 from console.families.particle.platforms import CORE, PLATFORMS, named
-from console.families.particle.simulator_contents import Slot, healthy_memories
+from console.families.particle.simulator_contents import (
+    Slot,
+    core_serial,
+    healthy_memories,
+    later_memories,
+)
 from console.families.particle.simulator_dfu import Faults
+from console.families.particle.simulator_rows import CORE as CORE_BOARD
+from console.families.particle.simulator_rows import PHOTON, Personality
+from console.journal import replay
 from tests.families.particle.boards import on_the_bench
 from tests.harness import Workshop, workshop
 from tests.realdata import real
@@ -63,6 +72,10 @@ def test_the_backup_of_another_unit_is_refused(tmp_path):
         assert (view.verdict, view.ended.reason) == ("refused", "gate")
         assert "is of another unit" in view.ended.sentence
         assert page(shop) == before
+        journal = shop.state.journal(view.run).read_text()
+        assert core_serial(OTHER) not in journal, (
+            "what is exported for one customer names nobody else's unit"
+        )
 
 
 def test_a_backup_whose_bytes_were_changed_is_refused(tmp_path):
@@ -113,6 +126,75 @@ def test_a_backup_that_is_nowhere_is_refused(tmp_path):
     with workshop(tmp_path, "core-healthy") as shop:
         view = shop.run("particle.restore", answers={"source": "backup", "backup": "none.bin"})
         assert (view.verdict, shop.bus.calls) == ("refused", 0)
+
+
+# --- a backup that is no key ------------------------------------------------------------------
+
+
+def spoilt(row: Personality, private: Slot):
+    """A board of the row with that in its private-key slot."""
+    if row is CORE_BOARD:
+        return on_the_bench(memories=lambda unit: healthy_memories(unit, private=private))
+    settings = row.memories.args[0]
+    return on_the_bench(row, memories=lambda unit: later_memories(settings, unit, private=private))
+
+
+def consents(shop: Workshop, run: str) -> list[str]:
+    """What was asked before the erase."""
+    records = replay(shop.state.journal(run)).records
+    events = [record.event for record in records]
+    return [e.text for e in events if isinstance(e, Asked) and e.question == "confirm_erase"]
+
+
+@pytest.mark.parametrize("row", [CORE_BOARD, PHOTON], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    ("private", "words"),
+    [(Slot.BLANK, "is blank (FF)"), (Slot.PKCS8, "PKCS#8"), (Slot.NOISE, "no key in any format")],
+)
+def test_a_backup_that_is_no_valid_key_is_written_back_and_is_no_repair(
+    tmp_path, row, private, words
+):
+    """It is said before the consent too; rekey is the way on."""
+    with workshop(tmp_path, spoilt(row, private)) as shop:
+        before = bytes(shop.bus.simulator().memories.external.cells)
+        assert shop.run().verdict == "repaired"
+        shop.back_to_dfu()
+        rest = shop.state.vault / "1-private-key-page-rest.bin"
+        for name in (BACKUP, *([rest.name] if rest.exists() else [])):
+            view = shop.run("particle.restore", answers={"source": "backup", "backup": name})
+            shop.back_to_dfu()
+            if name == BACKUP:
+                (asked,) = consents(shop, view.run)
+                assert "no key the firmware can use" in asked
+        assert view.verdict == "unfinished"
+        assert view.ended.sentence.startswith("Written back as it was")
+        assert "no key the firmware can use" in view.ended.sentence
+        assert words in view.ended.sentence
+        assert view.ended.advice.startswith("Run rekey")
+        assert bytes(shop.bus.simulator().memories.external.cells) == before
+
+
+def test_a_server_key_backup_that_is_blank_is_no_repair(tmp_path):
+    """The vendor's block is the way on."""
+    with workshop(tmp_path, "core-server-key-gone") as shop:
+        before = page(shop, 0x1000)
+        first = shop.run("particle.restore", answers={"source": "server_key"})
+        shop.back_to_dfu()
+        name = f"{first.run}-server-key-page.bin"
+        view = shop.run("particle.restore", answers={"source": "backup", "backup": name})
+        assert (first.verdict, view.verdict) == ("repaired", "unfinished")
+        assert "no key the firmware can use" in view.ended.sentence
+        assert "server key as its source" in view.ended.advice
+        assert page(shop, 0x1000) == before
+
+
+def test_what_is_safe_while_it_starts_is_said_of_what_was_written(tmp_path):
+    """A restored server key is not "the key"."""
+    with workshop(tmp_path, "core-healthy") as shop:
+        view = shop.run("particle.restore", answers={"source": "server_key"})
+        events = [record.event for record in replay(shop.state.journal(view.run)).records]
+        safe = [event.safe for event in events if isinstance(event, WaitStarted)]
+        assert safe == ["It is written and compared. Nothing is lost if you pull it now."]
 
 
 # --- the vendor's server key ----------------------------------------------------------------
