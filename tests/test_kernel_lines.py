@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from console.chapter import read_whole
 from console.hardware.kernel import KernelLog, about
+from console.report import export
+from console.run import Request
 from console.rungs import kernel_found
+from console.ticket import ticket
+from tests.harness import workshop
 
 NEW = "usb 1-1: new full-speed USB device number"
 GONE = "usb 1-1: USB disconnect, device number 4"
@@ -82,3 +87,21 @@ def test_a_name_is_no_complaint():
     assert (*TRIES, "usb 1-1: Product: USB disconnect") == about(
         "1-1", (*TRIES, "usb 1-1: Product: USB disconnect")
     )
+
+
+@pytest.mark.parametrize("end", [(), (GONE,), (GONE, *TRIES, *NAMED)])
+def test_the_ladder_tells_nobody_which_device_was_in_the_port(tmp_path, end):
+    """It may be another customer's: no serial, no name, no ids of it in anything handed over."""
+    driver = "input: Nitrokey HSM as /devices/pci0000:00/usb1/1-1/1-1:1.0/0003:20A0:4230.0001"
+    log = about("1-1", (f"{NEW} 4 using xhci_hcd", *NAMED, driver, *end))
+    with workshop(tmp_path, "core-dead") as shop:
+        shop.bus.kernel_log = lambda port: KernelLog(log)
+        run = shop.bench.open_run(Request("particle.check", "1-1", not_shown=True))
+        assert shop.technician.ended.get(timeout=60) == run
+        told = [export(shop.state, run, fmt).decode() for fmt in ("jsonl", "html", "md")]
+        told.append(ticket(read_whole(shop.state, run)[1].records))
+
+    assert "kernel: usb 1-1:" in told[0]
+    for text in told:
+        for secret in ("DENK0104711", "Nitrokey", "20a0", "20A0", "4230"):
+            assert secret not in text, secret

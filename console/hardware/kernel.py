@@ -33,6 +33,7 @@ FAULT = re.compile(
 )
 NAMES = re.compile(r": (Product|Manufacturer|SerialNumber): ")
 """Lines that hold what a device says of itself: its own words tell of no fault."""
+IDENTITY = re.compile(rf"{NAMES.pattern}|: New USB device found, ")
 ARRIVES, LEAVES, GIVEN_UP = ": new ", "USB disconnect", "unable to enumerate"
 
 
@@ -42,6 +43,18 @@ class KernelLog:
 
     lines: tuple[str, ...] = ()
     trouble: str = ""
+
+    @property
+    def nameless(self) -> tuple[str, ...]:
+        """The lines of the USB core that say nothing of who came: no name, no serial, no ids.
+
+        A driver's lines are left out: some repeat the name (hid-input: "NAME as /devices/...").
+        """
+        return tuple(
+            line
+            for line in self.lines
+            if _is_fault(line) or (line.startswith("usb ") and not IDENTITY.search(line))
+        )
 
     @property
     def faults(self) -> tuple[str, ...]:
