@@ -160,7 +160,7 @@ class Ladder:
         """What the kernel wrote of the port; of any port where none was named."""
         log = self._guide.kernel_log() if self._port else self._guide.kernel_faults()
         found = kernel_found(log, self._port)
-        for line in log.lines:
+        for line in log.nameless:  # whose device was there last is not known
             self._guide.tell(f"kernel: {line}")
         for meaning in found.meanings:
             self._guide.tell(meaning)

@@ -223,7 +223,7 @@ def _alike(one: Device, other: Device) -> bool:
 
 # --- the kernel's lines -----------------------------------------------------------------------
 
-OVERLOAD = re.compile("over-?current")
+OVERLOAD = re.compile("over-?current", re.IGNORECASE)
 MEANINGS = (
     (r"error -71\b", "-71: the wire carried nonsense. Cable, plug, hub, or its own USB part."),
     (r"error -110\b", "-110: it did not answer in time. It hangs, or has too little power."),
@@ -264,7 +264,9 @@ def kernel_found(log: KernelLog, port: str) -> KernelFound:
     if not faults:
         return _without_faults(log, port)
     meanings = tuple(
-        words for pattern, words in MEANINGS if any(re.search(pattern, line) for line in faults)
+        words
+        for pattern, words in MEANINGS
+        if any(re.search(pattern, line, re.IGNORECASE) for line in faults)
     )
     overload = any(OVERLOAD.search(line) for line in faults)
     count = f"{len(faults)} lines tell" if len(faults) > 1 else "a line tells"

@@ -1,7 +1,7 @@
 """What the kernel wrote about a port: its own log, as far as this user may read it.
 
 The rule: reads only, and never waits. Which lines count is decided by pure functions, so any
-machine's log can be a test; only lines about the port, and only since its device came.
+machine's log can be a test; only lines about the port, and only of its last plug-in.
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ LAST = 20
 """Lines about a port that are worth keeping."""
 FAULT = re.compile(
     r"error -(71|110|32|62|84)\b|unable to enumerate|over-?current|disabled by hub"
-    r"|not accepting address|cannot enable|device not responding"
+    r"|not accepting address|cannot enable|device not responding",
+    re.IGNORECASE,  # "Cannot enable" (hub.c), "Device not responding to setup address" (xhci.c)
 )
+NAMES = re.compile(r": (Product|Manufacturer|SerialNumber): ")
+"""Lines that hold what a device says of itself: its own words tell of no fault."""
+IDENTITY = re.compile(rf"{NAMES.pattern}|: New USB device found, ")
+ARRIVES, LEAVES, GIVEN_UP = ": new ", "USB disconnect", "unable to enumerate"
 
 
 @dataclass(frozen=True)
@@ -40,22 +45,54 @@ class KernelLog:
     trouble: str = ""
 
     @property
+    def nameless(self) -> tuple[str, ...]:
+        """The lines of the USB core that say nothing of who came: no name, no serial, no ids.
+
+        A driver's lines are left out: some repeat the name (hid-input: "NAME as /devices/...").
+        """
+        return tuple(
+            line
+            for line in self.lines
+            if _is_fault(line) or (line.startswith("usb ") and not IDENTITY.search(line))
+        )
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """The lines that tell of a fault on the wire."""
-        return tuple(line for line in self.lines if FAULT.search(line))
+        return tuple(line for line in self.lines if _is_fault(line))
+
+
+def _is_fault(line: str) -> bool:
+    return bool(FAULT.search(line)) and not NAMES.search(line)
 
 
 def about(port: str, lines: Iterable[str]) -> tuple[str, ...]:
-    """The lines that name the port, from the last arrival there on, the last few.
+    """The lines that name the port, those of the last plug-in there, the last few.
 
     Without a port: those that tell of a fault on any.
     """
     if not port:
-        return tuple(printable(line.strip()) for line in lines if FAULT.search(line))[-LAST:]
+        return tuple(printable(line.strip()) for line in lines if _is_fault(line))[-LAST:]
     named = re.compile(rf"(?<![\w.-])({re.escape(port)}|{re.escape(_seen_by_hub(port))})(?![\w.-])")
     found = [printable(line.strip()) for line in lines if named.search(line)]
-    arrivals = [at for at, line in enumerate(found) if ": new " in line]
-    return tuple(found[arrivals[-1] if arrivals else 0 :][-LAST:])
+    return tuple(found[_last_plug_in(found) :][-LAST:])
+
+
+def _last_plug_in(lines: list[str]) -> int:
+    """Where the last plug-in begins; at the last disconnect if nothing came since.
+
+    Each try of one plug-in is an arrival of its own to the kernel (hub_port_connect of hub.c): a
+    plug-in is over with the disconnect, or once the kernel has given up.
+    """
+    begins, over = 0, True
+    for at, line in enumerate(lines):
+        if NAMES.search(line):
+            continue
+        left = LEAVES in line
+        if left or (over and ARRIVES in line):
+            begins = at
+        over = left or GIVEN_UP in line or (over and ARRIVES not in line)
+    return begins
 
 
 def _seen_by_hub(port: str) -> str:
