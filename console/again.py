@@ -14,8 +14,6 @@ from console.views import RunView
 
 CARRIED = ("text", "choice", "file")
 """Kinds of answers that may be given again without asking."""
-OF_THE_UNIT = ("device_id",)
-"""Questions whose answer names the very unit."""
 
 
 def same_again(view: RunView, card: DeviceCard, by: str, job: str = "") -> Request:
@@ -34,7 +32,7 @@ def same_again(view: RunView, card: DeviceCard, by: str, job: str = "") -> Reque
 def still_asked(view: RunView, card: DeviceCard) -> tuple[str, ...]:
     """The questions that the next run asks all the same. Raises NoSuchFlow."""
     flow = _flow(view, card)
-    carried = _carried(view, flow)
+    carried = {*_carried(view, flow), *(("job",) if view.job else ())}
     return tuple(question.id for question in flow.questions if question.id not in carried)
 
 
@@ -50,7 +48,7 @@ def _carried(view: RunView, flow: FlowCard) -> dict[str, str]:
     again = {
         question.id: given[question.id]
         for question in flow.questions
-        if question.id in given and question.kind in CARRIED and question.id not in OF_THE_UNIT
+        if question.id in given and question.kind in CARRIED and not question.of_the_unit
     }
     # An optional question that was left out is left out again.
     return {name: "" if answer == "not checked" else answer for name, answer in again.items()}

@@ -31,6 +31,7 @@ class QuestionCard:
     ask: str
     optional: bool
     choices: tuple[str, ...]
+    of_the_unit: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def card(device: Device, families: tuple[Family, ...], book: PortBook = NOTHING_
 def flow_card(family: Family, flow: Flow) -> FlowCard:
     """The flow as it is offered."""
     questions = tuple(
-        QuestionCard(q.id, q.kind.value, q.ask, q.optional, q.choices) for q in flow.questions
+        QuestionCard(q.id, q.kind.value, q.ask, q.optional, q.choices, q.of_the_unit)
+        for q in flow.questions
     )
     return FlowCard(
         f"{family.name}.{flow.name}",

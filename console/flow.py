@@ -47,6 +47,7 @@ class Question:
 
     `choices` are all answers of a choice; of a typed one, other spellings that mean the same.
     `hint` is what is wanted of a secret ("16 hex digits"), shown beside the count of what is typed.
+    What is `of_the_unit` is never taken over from the run on another one.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Question:
     optional: bool = False
     choices: tuple[str, ...] = ()
     hint: str = ""
+    of_the_unit: bool = False
 
     def fits(self, answer: str, must_type: str = "") -> bool:
         """May this be its answer?"""

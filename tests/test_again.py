@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from console.again import same_again, still_asked
 from console.cards import DeviceCard, FlowCard, QuestionCard
 from console.errors import NoSuchFlow
 from console.events import Answered
+from console.families import found
 from console.views import RunView
 
 QUESTIONS = tuple(
-    QuestionCard(name, kind, "?", True, ())
+    QuestionCard(name, kind, "?", True, (), name in ("device_id", "backup"))
     for name, kind in (
         ("device_id", "text"),
         ("job", "text"),
         ("image", "file"),
         ("address", "text"),
+        ("backup", "file"),
         ("pin", "secret"),
         ("confirm_erase", "confirm"),
         ("confirm_unit", "typed"),
@@ -29,6 +33,7 @@ GIVEN = {
     "job": "2243",
     "image": "/tmp/a.bin",
     "address": "not checked",
+    "backup": "/tmp/key-of-6D70.bin",
     "pin": "(given)",
     "confirm_erase": "yes",
     "confirm_unit": "6D75",
@@ -53,7 +58,13 @@ def test_only_what_every_unit_shares_is_carried_over():
 
 def test_what_differs_is_asked_and_told_before():
     """So that nobody starts it by mistake."""
-    assert ("device_id", "pin", "confirm_erase", "confirm_unit") == still_asked(DONE, CARD)
+    asked = ("device_id", "backup", "pin", "confirm_erase", "confirm_unit")
+
+    assert asked == still_asked(DONE, CARD)
+    # A job that was not asked for but named when the run was begun is carried, too.
+    named = replace(DONE, answers=tuple(a for a in DONE.answers if a.question != "job"))
+    assert asked == still_asked(named, CARD)
+    assert same_again(named, CARD, "ann").job == "2243"
 
 
 def test_a_device_with_a_job_of_its_own_keeps_that():
@@ -61,6 +72,19 @@ def test_a_device_with_a_job_of_its_own_keeps_that():
     wish = same_again(DONE, CARD, "ann", "9000")
 
     assert ("9000", False) == (wish.job, "job" in wish.answers)
+
+
+def test_what_holds_one_units_own_keys_is_marked_so():
+    """Another unit's backup must never be what the next run begins with."""
+    marked = {
+        (family.name, question.id)
+        for family in found()
+        for flow in family.flows
+        for question in flow.questions
+        if question.of_the_unit
+    }
+
+    assert {("particle", "backup"), ("particle", "device_id"), ("openpgp", "backup")} <= marked
 
 
 def test_another_kind_of_device_has_nothing_to_do_again():

@@ -46,12 +46,18 @@ from console.families.openpgp.writing import (
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
-BACKUP = Question("backup", Kind.FILE, "The backup: an OpenPGP secret key, sk_*.gpg, or a PEM key?")
+BACKUP = Question(
+    "backup",
+    Kind.FILE,
+    "The backup: an OpenPGP secret key, sk_*.gpg, or a PEM key?",
+    of_the_unit=True,
+)
 PASSPHRASE = Question("passphrase", Kind.SECRET, "The passphrase of the backup?")
 CREATED = Question(
     "created",
     Kind.TEXT,
     "When was this key made (2024-05-17T09:30:00Z, or seconds since 1970)?",
+    of_the_unit=True,
 )
 OPEN = Step("open", "Open the backup and check it", usual="under 5 s")
 WRITE = {

@@ -24,6 +24,7 @@ DEVICE_ID = Question(
     Kind.TEXT,
     "The device id on the work order (24 digits of 0-9 and a-f)? Empty: not checked.",
     optional=True,
+    of_the_unit=True,
 )
 JOB = Question("job", Kind.TEXT, "The number of the job? Empty: not checked.", optional=True)
 

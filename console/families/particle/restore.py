@@ -62,7 +62,9 @@ SOURCE = Question(
     "Restore what: a raw backup, or the vendor's server key?",
     choices=(FROM_BACKUP, FROM_VENDOR),
 )
-FILE = Question("backup", Kind.FILE, "The backup: its name in the vault, or a file?")
+FILE = Question(
+    "backup", Kind.FILE, "The backup: its name in the vault, or a file?", of_the_unit=True
+)
 ADDRESS = Question(
     "server_address",
     Kind.TEXT,
