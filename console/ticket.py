@@ -6,6 +6,7 @@ typed answer, no whole serial, no other device. A choice is a word of the progra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from console.events import Asked, RunEnded
@@ -63,7 +64,9 @@ def _said(view: RunView) -> Iterator[str]:
 
 def _harmless(text: str, view: RunView, typed: Iterable[str]) -> str:
     for serial in _longest_first(known.serial for known in view.seen_as):
-        text = text.replace(serial, f"..{serial[-4:]}" if len(serial) > SHORTEST_SECRET else "..")
+        short = f"..{serial[-4:]}" if len(serial) > SHORTEST_SECRET else ".."
+        # An id is the same in capitals.
+        text = short.join(re.split(re.escape(serial), text, flags=re.IGNORECASE))
     for answer in _longest_first(typed):
         if len(answer) >= SHORTEST_SECRET and answer not in ("(given)", "not checked"):
             text = text.replace(answer, "(given)")
