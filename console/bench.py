@@ -481,6 +481,11 @@ class Bench:
 
     def _let_go(self, run: str) -> None:
         live = self._live.pop(run)
+        ports = {live.view.port, *live.held}
+        visits = {device.visit for device in self._devices if device.port in ports}
+        for other in self._live.values():
+            # It may not have looked since they came, and would find them nobody's.
+            other.run.not_ours(visits)
         live.journal.close()
         give_back(self.state.reserve(run))
         for answer in live.run.request.answers.values():

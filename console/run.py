@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,6 +213,10 @@ class Run:
         theirs = self._owner.ports_of_others(self.run)
         self._of_others |= {device.visit for device in there if device.port in theirs}
         return tuple(device for device in there if device.visit not in self._of_others)
+
+    def not_ours(self, visits: Set[str]) -> None:
+        """What a run worked on that has just ended (called by the owner, before it is let go)."""
+        self._of_others.update(visits)
 
     def look_again(self) -> None:
         self._owner.look_again()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -338,6 +339,28 @@ def test_a_run_without_a_device_never_takes_the_one_another_run_works_on(shop):
     assert ((), True) == (still.said, still.wait is not None)
     assert ("repaired", ours) == (second.verdict, second.device)
     assert ["Taken: it is the only one of its kind that came."] == [s.sentence for s in second.said]
+
+
+def test_a_run_that_looks_late_does_not_take_what_another_run_has_just_left(shop):
+    """It was another customer's, although nobody works on it any more."""
+    theirs = Device("1-1", "v8", "0a0a", "0002", "A")
+    ours = Device("2-1", "v9", "0a0a", "0002", "Z")
+    lost = shop.run("wait", "", not_shown=True)
+    shop.waiting(lost)
+    late, look = shop.bench._live[lost].run, threading.Event()
+    present = late.present
+    late.present = lambda: present() if look.wait(20) else ()
+    working = shop.run("wait", "1-1")
+    shop.waiting(working)
+    shop.bus.here = (theirs, RIGHT)
+    shop.bus.notice()
+    first = shop.ended(working)
+    look.set()
+    shop.bus.here = (theirs, RIGHT, ours)
+    shop.bus.notice()
+    second = shop.ended(lost)
+
+    assert (theirs, ours) == (first.device, second.device)
 
 
 def test_the_table_of_the_bench_shows_the_run_on_its_device(shop):
