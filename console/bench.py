@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -303,8 +303,7 @@ class Bench:
             self._gone.pop(device.port, None)
             self.log(self.desk.introduce(device))
         for device in found.changed:
-            seen = self.desk.introduce(device)
-            self.log(DeviceChanged(**{one.name: getattr(seen, one.name) for one in fields(seen)}))
+            self.log(DeviceChanged(**vars(self.desk.introduce(device))))
         self.desk.look_at_inboxes()
         if found.any:
             for live in self._live.values():

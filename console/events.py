@@ -138,7 +138,9 @@ class BusChanged:
 
 
 @dataclass(frozen=True)
-class DevicePlugged:
+class Introduction:
+    """A device as it is shown: its facts, what they mean, and what was said of its port."""
+
     device: Device
     families: tuple[str, ...] = ()
     mode: str = ""
@@ -148,6 +150,11 @@ class DevicePlugged:
     label: str = ""
     mark: str = ""
     job: str = ""
+
+
+@dataclass(frozen=True)
+class DevicePlugged(Introduction):
+    """A device came."""
 
 
 @dataclass(frozen=True)
@@ -197,21 +204,11 @@ class FileArrived:
 
 
 @dataclass(frozen=True)
-class DeviceChanged:
+class DeviceChanged(Introduction):
     """A device that stayed, as it is now: permissions, drivers and cards come after the device.
 
-    The rest as in DevicePlugged; where `name` is "" only the device's own facts are told.
+    Where `name` is "" only the device's own facts are told.
     """
-
-    device: Device
-    families: tuple[str, ...] = ()
-    mode: str = ""
-    name: str = ""
-    shown: str = ""
-    next: str = ""
-    label: str = ""
-    mark: str = ""
-    job: str = ""
 
 
 @dataclass(frozen=True)

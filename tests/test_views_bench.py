@@ -101,6 +101,8 @@ def test_a_card_that_is_told_after_its_reader_makes_it_what_it_is():
     first = bench(DevicePlugged(empty, name="Reader"))
     told = DeviceChanged(full, ("openpgp",), "card", "OpenPGP card", "card", "Check it.", job="7")
     then = fold_bench(first, records(told, since=3)[0])
+    other = dataclasses.replace(full, cards=(Card("Reader 00", "3b80800101", inserted=2),))
+    swapped = fold_bench(then, records(dataclasses.replace(told, device=other), since=4)[0])
     last = fold_bench(then, records(DeviceChanged(empty, name="Reader"), since=4)[0])
 
     (seen,) = then.devices
@@ -108,6 +110,7 @@ def test_a_card_that_is_told_after_its_reader_makes_it_what_it_is():
     assert (seen.since, seen.job) == (first.devices[0].since, "7")
     assert [card.atr for card in seen.cards] == ["3b80800101"]
     assert [line.text for line in last.lately[-2:]] == ["card in: OpenPGP card", "card out"]
+    assert [line.text for line in swapped.lately[-2:]] == ["card in: OpenPGP card"] * 2
     assert (last.devices[0].families, last.devices[0].name) == ((), "Reader")
 
 

@@ -16,6 +16,7 @@ from console.events import (
     DevicePlugged,
     DeviceUnplugged,
     FileArrived,
+    Introduction,
     JobOpened,
     Node,
     Noted,
@@ -206,7 +207,7 @@ def _plugged(view: BenchView, record: Record, event: DevicePlugged) -> BenchView
     return _lately(replace(view, devices=devices), record, device.port, text)
 
 
-def device_view(event: DevicePlugged | DeviceChanged, since: str) -> DeviceView:
+def device_view(event: Introduction, since: str) -> DeviceView:
     """The view of a device that has just been seen."""
     device = event.device
     return DeviceView(
@@ -253,12 +254,18 @@ def _changed(view: BenchView, record: Record, event: DeviceChanged) -> BenchView
         now = replace(device_view(event, known.since), here=known.here)
     else:
         now = replace(known, nodes=device.nodes, serial=device.serial, product=device.product)
+        now = replace(now, cards=device.cards)
     devices = tuple(now if other is known else other for other in view.devices)
     view = replace(view, devices=devices)
-    before, after = ({card.reader for card in seen.cards if card.atr} for seen in (known, now))
-    if after > before:
+    before, after = (_inserted(seen.cards) for seen in (known, now))
+    if after - before:
         return _lately(view, record, device.port, f"card in: {now.name}")
-    return _lately(view, record, device.port, "card out") if before > after else view
+    return _lately(view, record, device.port, "card out") if before - after else view
+
+
+def _inserted(cards: tuple[Card, ...]) -> set[tuple[str, int]]:
+    """Which cards are in: the same one put in again is another."""
+    return {(card.reader, card.inserted) for card in cards if card.atr}
 
 
 def _run_closed(view: BenchView, record: Record, event: RunClosed) -> BenchView:

@@ -7,7 +7,7 @@ once; what is secret in it stays in memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,9 +119,11 @@ class Backup:
         chosen = {slot: self._entry(slot, self._moment(now), bool(slots)) for slot in wanted}
         return {slot: _opened(entry, passphrase) for slot, entry in chosen.items()}
 
-    def left_out(self, now: int = 0) -> tuple[str, ...]:
-        """The keys that are not taken while there are others, each with the reason."""
-        ends = ((entry, entry.ended(self._moment(now))) for entry in self.entries)
+    def left_out(self, taken: Collection[SecretKey], now: int = 0) -> tuple[str, ...]:
+        """The keys that are of no use any more and were not taken, each with the reason."""
+        names = {key.fingerprint for key in taken}
+        others = (entry for entry in self.entries if entry.locked.fingerprint not in names)
+        ends = ((entry, entry.ended(self._moment(now))) for entry in others)
         return tuple(f"{entry.name} {why}" for entry, why in ends if why)
 
     def _moment(self, now: int) -> int:

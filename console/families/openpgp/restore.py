@@ -110,7 +110,7 @@ def _open(
             tried.add(passphrase)
             guide.tell(error.sentence, "It costs nothing. Try again.")
             continue
-        for words in found.left_out(guide.now()):
+        for words in found.left_out(keys.values(), guide.now()):
             guide.tell(f"Not taken from the backup: {words}.")
         _must_fit(traits, keys)
         _compare(guide, found, traits, keys)

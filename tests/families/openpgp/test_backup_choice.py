@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from cryptography.hazmat.primitives.serialization import (
@@ -107,8 +109,20 @@ def test_a_revoked_key_is_left_out_and_told():
     newer = owner.sub(E, MADE + DAY)
     owner.sign(REVOKED_SUB, MADE + 2 * DAY)
     assert owner.chosen(Slot.DECRYPT) == {Slot.DECRYPT: older}
-    told = backup.parse("keys.gpg", owner.data).left_out()
+    told = backup.parse("keys.gpg", owner.data).left_out(())
     assert told == (f"{newer.hex().upper()} was revoked",)
+
+
+def test_an_expired_key_that_is_taken_is_not_said_to_be_left_out():
+    """It is the only one, and its slot was named."""
+    owner = Owner(SC)
+    only = owner.sub(E, MADE, valid=DAY)
+    ends = datetime.fromtimestamp(MADE + DAY, UTC).date()
+    found, now = backup.parse("keys.gpg", owner.data), MADE + 9 * DAY
+    taken = found.keys((Slot.DECRYPT,), "", 0, now)
+    assert [key.fingerprint for key in taken.values()] == [only]
+    assert found.left_out(taken.values(), now) == ()
+    assert found.left_out((), now) == (f"{only.hex().upper()} expired on {ends}",)
 
 
 def test_a_key_of_a_revoked_primary_is_not_put_back():
