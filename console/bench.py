@@ -51,6 +51,7 @@ from console.hardware.bus import Bus
 from console.hardware.changes import changes
 from console.history import close_interrupted, predecessor
 from console.host import Reply
+from console.jobs import must_be_job
 from console.journal import Journal
 from console.owner import Owner, OwnerGone
 from console.ports import PORT
@@ -201,7 +202,9 @@ class Bench:
 
     def _record(self, run: str, event: Event, durable: bool) -> None:
         live = self._live[run]
-        live.view = fold_run(live.view, live.journal.append(event, durable))
+        before, live.view = live.view, fold_run(live.view, live.journal.append(event, durable))
+        if live.view.job != before.job:
+            self.desk.open_named(live.view.job, live.view.by)
         self._tell({"grew": str(live.journal.path), "to": live.journal.size, "run": run})
 
     def tell_progress(self, run: str, what: str, done: int, total: int) -> None:
@@ -348,7 +351,8 @@ class Bench:
             self.desk.must_be_ours(device)
             family, flow = pick_flow(request.flow, device, self.families)
         check_answers(request, flow)
-        request = replace(request, job=request.job or self.desk.introduce(device).job)
+        named = request.job or request.answers.get("job", "")
+        request = replace(request, job=self.desk.job_for(named, device))
         self.must_be_free(device.port)
         before = predecessor(self.state, family.name, device, unit=family.unit)
         run = self._new_run_folder()
@@ -422,6 +426,8 @@ class Bench:
             asked = live.view.question
             if asked is None or asked.id != question:
                 raise BadUsage(f"Run {run} does not ask {question} now.", "Look at it again.")
+            if question == "job" and answer:
+                must_be_job(answer)
             live.run.reply(Reply(question, answer, by))
 
         self.do(give)

@@ -7,6 +7,7 @@ what is said of a port is kept in its file before the day's journal tells of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from console.cards import introduce, pick_device, unit_of
@@ -27,7 +28,7 @@ from console.events import (
 from console.families import Family
 from console.jobs import arrivals, job_of, must_be_job
 from console.journal import Journal
-from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, read_ports, write_ports
+from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, place, read_ports, write_ports
 from console.state import State, private_folder, storing
 
 T = TypeVar("T")
@@ -159,14 +160,31 @@ class Desk:
     def _assign(self, words: str, job: str, by: str) -> str:
         self.open()
         device = pick_device(words, self._room.present(), self.book)
-        name = self.introduce(device).name
-        event = DeviceAssigned(device.port, job, name, by)
+        unit = unit_of(device, self._room.families)
+        name, sits = self.introduce(device).name, place(device.port, unit)
+        event = DeviceAssigned(device.port, job, name, by, sits)
+        before = self.book.job(device.port, unit)
+        if before not in ("", job):
+            # Its record names no other job: that may be another customer's.
+            self._tell_job(before, replace(event, job=""), of_the_day=False)
         if job:
             self._open_job(job, "", by)
             self._tell_job(job, event, of_the_day=False)
-        unit = unit_of(device, self._room.families)
         self._keep(self.book.assigned(device.port, unit, job), event)
         return device.port
+
+    def job_for(self, named: str, device: Device) -> str:
+        """The job that a run on the device belongs to; "" if none. Raises BadUsage."""
+        if named:
+            must_be_job(named)
+        return named or self.introduce(device).job
+
+    def open_named(self, job: str, by: str) -> None:
+        """A job that a run names is open from then on; what hinders that ends no run."""
+        try:
+            self._open_job(job, "", by)
+        except RecordError as error:
+            self._room.log(BusChanged("inbox", f"{error.sentence} {error.advice}"))
 
     def note_job(self, job: str, text: str, by: str) -> None:
         """A note in a job's record. Raises BadUsage, RecordError."""

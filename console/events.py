@@ -186,12 +186,16 @@ class JobOpened:
 
 @dataclass(frozen=True)
 class DeviceAssigned:
-    """What sits in a port belongs to a job from now on; to none where `job` is ""."""
+    """What sits in a port belongs to a job from now on; to none where `job` is "".
+
+    `unit` is what the job sticks to (console.ports.place); "" in records of older programs.
+    """
 
     port: str
     job: str
     name: str = ""
     by: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,10 @@ def scp_line(state: State, job: str, user: str, host: str) -> str:
 
 
 def job_lines(said: JobView, runs: tuple[RunView, ...], scp: str) -> list[str]:
-    """A job in lines, for a terminal and for the screen."""
+    """A job in lines, for a terminal and for the screen.
+
+    Runs of older programs named jobs that nobody opened: those have no inbox.
+    """
     opened = f", opened {said.opened[:16]}" if said.opened else ""
     lines = [f"Job {said.job}{opened}{f' by {said.by}' if said.by else ''}"]
     lines += [f"Customer: {said.customer}"] if said.customer else []
@@ -92,7 +95,11 @@ def job_lines(said: JobView, runs: tuple[RunView, ...], scp: str) -> list[str]:
         lines.append(f"Run {view.run}  {view.started[:16]}  {view.flow}: {outcome}")
     lines += [f"Note {clock_of(at)}  {text}" for at, text in said.notes]
     lines += [f"File {file.name}, {file.size} bytes" for file in said.files]
-    return [harmless(text) for text in (*lines, "Send a file to it:", scp)]
+    if said.opened:
+        lines += ["Send a file to it:", scp]
+    elif JOB.fullmatch(said.job):
+        lines += [f"It has no inbox yet. To send files to it: replug job open {said.job}"]
+    return [harmless(text) for text in lines]
 
 
 def devices_of(said: JobView, runs: tuple[RunView, ...]) -> tuple[str, ...]:

@@ -37,11 +37,11 @@ from console.rungs import (
     behind_a_hub,
     in_socket,
     kernel_found,
-    named,
     outcome,
     port_words,
     who_came,
 )
+from console.strangers import named
 
 LIMIT = 600.0
 """Seconds that a rung waits for hands; then it counts as not done."""
@@ -136,9 +136,10 @@ class Ladder:
                 return self._seen(LOOK, device)
         strange = [known for known in self._there if self._kind(known) is None]
         if strange and not self._port:
-            listed = ", ".join(f"{named(known)} on port {known.port}" for known in strange[:4])
+            for known in strange[:4]:
+                self._pass_by(known, f"{named(known)} is here, on port {known.port}.")
             self._guide.tell(
-                f"There is here, and none of it as awaited: {listed}.",
+                "None of what is here is as awaited.",
                 "If one of them is it, stop (S) and check that one.",
             )
         if self._guide.guest:

@@ -18,7 +18,7 @@ from console.journal import read_lines
 from console.letters import plain
 from console.markdown import book
 from console.state import State, write_private
-from console.strangers import lines_for_others
+from console.strangers import hide, hide_moved, lines_for_others
 from console.views import JobView, RunView, clock_of
 
 __all__ = [
@@ -106,12 +106,13 @@ def _journal_of_job(state: State, job: str) -> bytes:
         data = state.job(job).read_bytes()
     except OSError:
         return b""
-    return data[: read_lines(data).length]
+    read = read_lines(data)
+    return lines_for_others(data[: read.length], read.records, hide_moved(read.records))
 
 
 def _journal(state: State, run: str) -> bytes:
     data, read = read_whole(state, run)
-    return lines_for_others(data, read.records)
+    return lines_for_others(data, read.records, hide(read.records))
 
 
 def _page(chapters: Sequence[Chapter], job: JobView | None) -> str:

@@ -188,11 +188,6 @@ def port_words(port: str) -> str:
     return f"port {port}" if port else "its port"
 
 
-def named(device: Device) -> str:
-    """The device as it names itself; no serial, for this goes into the proof."""
-    return f"{device.product or 'a device without a name'} ({device.vid}:{device.pid})"
-
-
 def who_came(
     came: Device,
     known_good: Device | None,

@@ -30,12 +30,19 @@ from tests.harness import VirtualClock
 LOOK = Step("look", "Look")
 ERASE = Step("erase", "Erase", undoable=False, damage=Damage.HALF, safe="Do not unplug it.")
 NAME = Question("name", Kind.TEXT, "Whose is it?")
+JOB = Question("job", Kind.TEXT, "Its job?", optional=True)
 DONE = Outcome(Verdict.REPAIRED, "It is.")
 
 
 def ask(guide):
     guide.step(LOOK, lambda: None)
     guide.ask(NAME)
+    return DONE
+
+
+def order(guide):
+    guide.step(LOOK, lambda: None)
+    guide.ask(JOB)
     return DONE
 
 
@@ -67,6 +74,7 @@ SCALE = Family(
     ),
     (
         flow("ask", ask, NAME),
+        flow("order", order, JOB),
         flow("wait", wait),
         flow("read", read),
         flow("quick", lambda guide: DONE),

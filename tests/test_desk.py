@@ -8,15 +8,15 @@ import pytest
 
 from console.desk import Desk
 from console.errors import BadUsage, GateClosed, NoSuchDevice, RecordError
-from console.events import Device, FileArrived
+from console.events import Device, DeviceAssigned, FileArrived
 from console.history import is_closed, view_of
-from console.jobs import job_ids, job_of, known_job
-from console.journal import replay
+from console.jobs import job_ids, job_lines, job_of, known_job
+from console.journal import Journal, replay
 from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, read_ports, write_ports
-from console.report import export_job
+from console.report import FORMATS, export_job
 from console.run import Request
 from console.state import State
-from console.views import rows
+from console.views import JobView, rows
 from tests.floor import LEFT, RIGHT, floor
 
 
@@ -248,6 +248,107 @@ def test_a_job_goes_with_its_unit_to_another_port_and_to_another_day(tmp_path):
         assert ("2243", "") == (at(second, "1-5").job, at(second, "1-6").job)
         second.bench.desk.assign("1-5", "", "ann")
         assert "" == at(second, "1-5").job
+
+
+def test_a_device_put_under_a_wrong_job_leaves_that_jobs_record(shop):
+    """Its name is in no format of that job's export; the chain of hashes stays whole."""
+    shop.bench.desk.assign("1-2", "2243", "ann")
+    shop.bench.desk.assign("1-1", "2243", "ann")
+    shop.bench.desk.assign("1-1", "2250", "ann")
+
+    assert ("Scale  B",) == job_of(shop.state, "2243").devices
+    assert ("Scale  A",) == job_of(shop.state, "2250").devices
+    for fmt in FORMATS:
+        told = export_job(shop.state, "2243", fmt).decode()
+        assert ("Scale  A" in told, "2250" in told, "Scale" in told) == (False, False, True)
+    lines = [json.loads(line) for line in export_job(shop.state, "2243", "jsonl").splitlines()]
+    gone = [line for line in lines if line.get("redacted")]
+    assert [("another device", "2243"), ("another device", "")] == [
+        (line["name"], line["job"]) for line in gone
+    ]
+    hashes = [record.hash for record in replay(shop.state.job("2243")).records]
+    assert [hashes[line["n"] - 1] for line in gone] == [line["hash"] for line in gone]
+
+
+def test_one_of_two_units_with_one_name_is_taken_out_alone(tmp_path):
+    """What has no serial is known by its port."""
+    alike = (Device("1-1", "v1", "0a0a", "0001"), Device("1-2", "v2", "0a0a", "0001"))
+    with floor(tmp_path, *alike) as shop:
+        for port in ("1-1", "1-2"):
+            shop.bench.desk.assign(port, "2243", "ann")
+        shop.bench.desk.assign("1-1", "", "ann")
+
+        assert ("Scale",) == job_of(shop.state, "2243").devices
+        shop.bench.desk.assign("1-2", "", "ann")
+        assert () == job_of(shop.state, "2243").devices
+
+
+def test_a_device_that_comes_back_to_its_job_is_in_its_record_again(shop):
+    """Taken out by mistake, too."""
+    for job in ("2243", "", "2243"):
+        shop.bench.desk.assign("1-1", job, "ann")
+
+    assert ("Scale  A",) == job_of(shop.state, "2243").devices
+    assert b"redacted" not in export_job(shop.state, "2243", "jsonl")
+
+
+def test_records_of_older_programs_know_a_device_by_its_name(shop):
+    """They told no unit."""
+    shop.bench.desk.open_job("2243", "", "ann")
+    journal = Journal(shop.state.job("2243"), shop.bench.clock)
+    for job, name in (("2243", "A"), ("2243", "B"), ("", "A")):
+        journal.append(DeviceAssigned("1-1", job, name, "ann"))
+    journal.close()
+
+    assert ("B",) == job_of(shop.state, "2243").devices
+
+
+def test_a_job_that_a_run_names_is_opened_and_has_its_inbox(shop):
+    """The line that is printed for it leads somewhere."""
+    shop.ended(shop.bench.open_run(Request("scale.quick", "1-1", job="2243", by="ann")))
+    said, (run,) = known_job(shop.state, "2243")
+
+    assert ("2243", "ann") == (run.job, said.by)
+    assert shop.state.job_inbox("2243").is_dir()
+    assert "Send a file to it:" in job_lines(said, (run,), "scp")
+
+
+def test_a_job_that_is_answered_in_a_run_is_opened_too(shop):
+    """What is no job's number is refused, and asked for still."""
+    run = shop.run("order")
+    shop.asked(run)
+    with pytest.raises(BadUsage, match="cannot be a job's number"):
+        shop.bench.answer(run, "job", "../x", "ann")
+    shop.bench.answer(run, "job", "2243", "ann")
+    shop.ended(run)
+    said, (view,) = known_job(shop.state, "2243")
+
+    assert ("2243", True) == (view.job, bool(said.opened))
+    assert shop.state.job_inbox("2243").is_dir()
+
+
+def test_an_inbox_that_cannot_be_made_ends_no_run(shop):
+    """It is a trouble of the bench's own."""
+    shop.state.job_inbox("2243").write_bytes(b"a file where a folder should be")
+    view = shop.ended(shop.run("quick", job="2243"))
+
+    assert ("repaired", "2243") == (view.verdict, view.job)
+    assert "inbox" in shop.bench.view().troubles
+
+
+def test_a_run_with_what_is_no_jobs_number_is_refused(shop):
+    """Before it has a folder, and without one beside the inboxes."""
+    with pytest.raises(BadUsage, match="cannot be a job's number"):
+        shop.bench.open_run(Request("scale.quick", "1-1", job="../x", by="ann"))
+
+    assert ((), ()) == (shop.state.run_ids(), job_ids(shop.state))
+    assert not (shop.state.inbox.parent / "x").exists()
+
+
+def test_a_job_that_only_runs_of_older_programs_named_is_told_how_to_be_opened():
+    """It has no inbox that a line could lead to."""
+    assert "To send files to it: replug job open 2243" in job_lines(JobView("2243"), (), "scp")[-1]
+    assert ["Job a b"] == job_lines(JobView("a b"), (), "scp")
 
 
 @pytest.mark.parametrize("job", ["", "../x", "a/b", ".hidden", "x" * 41, "a b", "a\x1b"])

@@ -24,6 +24,7 @@ from console.hardware.simulated import (
 )
 from console.history import view_of
 from console.journal import replay
+from console.report import FORMATS, export
 from console.run import Request
 from tests.harness import workshop
 
@@ -370,6 +371,22 @@ def test_without_a_port_every_port_counts(tmp_path):
         assert "no_hub" in asked
         assert "4 lines tell of trouble on port 1-1" == view.steps[1].found
         assert "it is not shown on any port" == view.steps[0].found
+
+
+def test_without_a_port_what_else_is_here_is_named_to_the_technician_alone(tmp_path):
+    """In what is handed over it is another device, also in the proof."""
+    mice = bench(("+1-3", plain_mouse), ("1-2", core()))
+    with climbed(tmp_path, mice, port="") as (view, _, shop):
+        said = " ".join(said.sentence for said in view.said)
+        assert "USB Optical Mouse (046d:c077) is here, on port 1-3." in said
+        assert "None of what is here is as awaited." in said
+        for fmt in FORMATS:
+            told = export(shop.state, view.run, fmt).decode()
+            assert ("Mouse" in told, "046d" in told, "another device" in told) == (
+                False,
+                False,
+                True,
+            )
 
 
 def test_in_a_guest_the_host_is_the_first_suspect(tmp_path):

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from console.events import Card, Device, DeviceJudged, PlannedStep, RunStarted, Told
+from console.events import (
+    Card,
+    Device,
+    DeviceJudged,
+    PlannedStep,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    Told,
+)
 from console.strangers import hide
 from console.ticket import ticket
 from tests.screens.showing import records
@@ -77,3 +88,27 @@ def test_a_ticket_has_no_whole_serial_of_ours_in_any_spelling():
     text = ticket(records(STARTED, Told("Its id is 6d7524674852, not 6D7524674853.")))
 
     assert "Its id is ..4852, not 6D7524674853." in text
+
+
+def test_a_stranger_is_named_in_no_other_sentence_of_the_run():
+    """Neither in a find nor in the proof; our own name stays."""
+    named = f"{KEY.product} ({KEY.vid}:{KEY.pid})"
+    events = records(
+        STARTED,
+        DeviceJudged("1-2", KEY, False, f"{named} is here."),
+        StepDone("a", f"{named} shows on port 1-2"),
+        RunEnded("unfinished", "fault", "It is dead.", "", (f"Port 1-2: {named} shows.", "Core")),
+    )
+    told = " ".join(str(record.event) for record in hide(events))
+
+    assert KEY.product not in told
+    assert "proof=('Port 1-2: another device shows.', 'Core')" in told
+    assert "found='another device shows on port 1-2'" in told
+
+
+def test_a_stranger_with_our_own_name_changes_no_sentence_of_ours():
+    """Two alike: what is said of ours stays."""
+    twin = replace(CORE, port="1-2", serial="6D7524674853")
+    said = Told("Core (1d50:607f) answers.")
+
+    assert said == hide(records(STARTED, DeviceJudged("1-2", twin, False, "No."), said))[-1].event

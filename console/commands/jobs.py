@@ -34,8 +34,9 @@ def job_list(given: Given, state: State) -> int:
 def _fields(said: JobView, runs: tuple[RunView, ...]) -> dict[str, object]:
     from console.jobs import devices_of
 
-    named = [view.run for view in runs]
-    return {**dataclasses.asdict(said), "devices": devices_of(said, runs), "runs": named}
+    fields = dataclasses.asdict(said)
+    del fields["units"]
+    return {**fields, "devices": devices_of(said, runs), "runs": [view.run for view in runs]}
 
 
 def job_show(given: Given, state: State) -> int:
