@@ -253,13 +253,18 @@ class Quirks:
     `address_each_block`: its block numbers do not count; the address is set before each block.
     `pages_by_serial`: its layout says too much; pages have 1 KiB, and how many there are stands
     in the third character of its serial, whose descriptor is in UTF-8.
+    `erase_points`: an erase leaves the address on its page, so a write that begins there needs
+    no other. DfuSe 1.1a does not say so; it is taken only of a bootloader whose source does.
     """
 
     address_each_block: bool = False
     pages_by_serial: bool = False
+    erase_points: bool = False
 
 
 QUIRKS: dict[tuple[int, int], Quirks] = {
+    # Spark Core: ST's DFU_Status_Out as its bootloader has it (device-os, core/usb_prop.c).
+    (0x1D50, 0x607F): Quirks(erase_points=True),
     # GD32VF103's ROM: only the form that dfu-util uses is proven there.
     (0x28E9, 0x0189): Quirks(address_each_block=True, pages_by_serial=True),
 }

@@ -88,6 +88,9 @@ class DfuSe:
         self._pause = pause
         self._takes_more = False
         """It is in dfuDNLOAD-IDLE as its last status said, and nothing was sent since."""
+        self._erase_points = facts.quirks.erase_points
+        self._pointer: int | None = None
+        """Where the last erase has left the address, if nothing was sent since."""
 
     # --- the requests of DFU 1.1 -----------------------------------------------------------
 
@@ -98,7 +101,7 @@ class DfuSe:
         )
 
     def _out(self, request: Request, value: int = 0, data: bytes = b"") -> None:
-        self._takes_more = False
+        self._takes_more, self._pointer = False, None
         interface = self.facts.interface
         self._line.write(usb.CLASS_OUT_INTERFACE, request, value, interface, data, TIMEOUT)
 
@@ -114,7 +117,7 @@ class DfuSe:
     # --- getting into a known state ---------------------------------------------------------
 
     def select(self, alternate: int) -> None:
-        self._takes_more = False
+        self._takes_more, self._pointer = False, None
         self._line.select(self.facts.interface, alternate)
 
     def normalise(self) -> None:
@@ -177,6 +180,15 @@ class DfuSe:
         command = bytes((Command.ERASE,)) + address.to_bytes(4, "little")
         self._send(0, command)
         self._settle("erasing", watchdog)
+        self._pointer = address if self._erase_points else None
+
+    def erasing_order(self, pages: tuple[int, ...]) -> tuple[int, ...]:
+        """The pages in the order that costs least: the one that is written first comes last."""
+        return pages[::-1] if self._erase_points else pages
+
+    def set_every_address(self) -> None:
+        """Trust no erase to leave the address on its page, whatever is known of the device."""
+        self._erase_points, self._pointer = False, None
 
     def _download(self, block: int, data: bytes, doing: str) -> None:
         self._send(block, data)
@@ -250,7 +262,7 @@ class DfuSe:
             self.normalise()
         done = 0
         for block, pointer, size in self._blocks(address, len(data)):
-            if pointer is not None:
+            if pointer is not None and pointer != self._pointer:
                 self.set_address(pointer)
             self._download(block, data[done : done + size], "writing")
             done += size

@@ -132,7 +132,8 @@ def write(line: ControlLine, pause: Pause, job: Job, each: bool = False) -> None
     memories = Memories(DfuSe(line, pause, describe(line)), CORE)
     memories.choose(job.alternate)
     memories.rest()
-    for page, _ in memories.layouts[job.alternate].pages(job.address, job.end):
+    pages = tuple(at for at, _ in memories.layouts[job.alternate].pages(job.address, job.end))
+    for page in pages if each else memories.erasing_order(pages):
         memories.erase(page)
     if not each:
         memories.write(job.address, contents())

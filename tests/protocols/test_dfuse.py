@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from console.errors import DeviceError, Garbled, Refused, Silent, Unplugged
@@ -81,10 +83,14 @@ class Script:
 
 
 def client(
-    script: Script, size: int = 64, pauses: list[float] | None = None, each: bool = False
+    script: Script,
+    size: int = 64,
+    pauses: list[float] | None = None,
+    each: bool = False,
+    points: bool = False,
 ) -> DfuSe:
     functional = FunctionalDescriptor(Attribute(0x0B), 0.255, size, 0x011A)
-    facts = Facts(3, (), functional, 8, Quirks(address_each_block=each))
+    facts = Facts(3, (), functional, 8, Quirks(address_each_block=each, erase_points=points))
     return DfuSe(script, (pauses if pauses is not None else []).append, facts)
 
 
@@ -258,6 +264,51 @@ def test_a_device_with_the_quirk_gets_an_address_before_each_block() -> None:
     client(script, size=8, each=True).write(0x2000, b"0123456789")
     first = ["DNLOAD 0 2100200000", "DNLOAD 2 3031323334353637"]
     assert script.sent == [*first, "DNLOAD 0 2108200000", "DNLOAD 2 3839"]
+
+
+class Prompt(Script):
+    """Every piece of work is done when it is asked for."""
+
+    def read(
+        self, request_type: int, request: int, value: int, index: int, length: int, timeout: float
+    ) -> bytes:
+        works = bool(self.sent) and self.sent[-1].startswith("DNLOAD")
+        self.statuses = [DNLOAD_IDLE if works else IDLE]
+        return super().read(request_type, request, value, index, length, timeout)
+
+
+SET, DATA = "DNLOAD 0 2100200000", "DNLOAD 2 30"
+
+
+@pytest.mark.parametrize(
+    ("points", "erased", "between", "sent"),
+    [
+        (True, 0x2000, lambda _: None, [DATA]),
+        (False, 0x2000, lambda _: None, [SET, DATA]),
+        (True, 0x1000, lambda _: None, [SET, DATA]),
+        (True, 0x2000, lambda dfu: dfu.select(1), ["SELECT 3 1", SET, DATA]),
+        (True, 0x2000, lambda dfu: dfu.set_address(0x3000), ["DNLOAD 0 2100300000", SET, DATA]),
+        (True, 0x2000, lambda dfu: dfu.set_every_address(), [SET, DATA]),
+    ],
+    ids=["it points", "it does not", "another page", "other memory", "set since", "mistrusted"],
+)
+def test_an_address_is_left_out_only_right_after_an_erase_that_points_there(
+    points: bool, erased: int, between: Callable[[DfuSe], None], sent: list[str]
+) -> None:
+    """Anything that was sent since may have moved it."""
+    script = Prompt()
+    dfu = client(script, points=points)
+    dfu.erase_page(erased)
+    between(dfu)
+    dfu.write(0x2000, b"0")
+    assert script.sent[1:] == sent
+
+
+def test_the_page_that_is_written_first_is_erased_last_where_an_erase_points() -> None:
+    """Only there."""
+    pages = (0x1000, 0x2000, 0x3000)
+    assert client(Script(), points=True).erasing_order(pages) == (0x3000, 0x2000, 0x1000)
+    assert client(Script()).erasing_order(pages) == pages
 
 
 def test_reading_with_the_quirk_aborts_before_each_address() -> None:

@@ -133,6 +133,14 @@ class Memories:
         """Erase the one page that holds the address. Raises as DfuSe.erase_page()."""
         self._dfu.erase_page(address)
 
+    def erasing_order(self, pages: tuple[int, ...]) -> tuple[int, ...]:
+        """The pages of one change in the order in which they are erased."""
+        return self._dfu.erasing_order(pages)
+
+    def set_every_address(self) -> None:
+        """Write by the letter of DfuSe from now on, one request more for each range."""
+        self._dfu.set_every_address()
+
     def write(self, address: int, data: bytes, progress: Progress = unseen) -> None:
         """Write to what was erased; one address for the whole range."""
         self._dfu.write(address, data, progress)

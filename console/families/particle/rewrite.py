@@ -81,6 +81,7 @@ def rewrite(
             if not accuses_memory(error):
                 raise
             faults.append(f"Try {len(faults) + 1}: {error.sentence} ({error.code})")
+            memory.set_every_address()
     raise BeyondRepair(
         f"The {changes[0].memory} does not keep what is written to it: this is the hardware.",
         "You can unplug it. Replace the unit, and hand over this record as the evidence.",
@@ -136,7 +137,7 @@ def _erase_all(
     for change in changes:
         memory.choose(change.alternate)
         memory.rest()
-        for page in change.pages:
+        for page in memory.erasing_order(change.pages):
             erase_once(memory, page, f"page at 0x{page:X}", change.memory, facts)
             done += 1
             guide.progress("Erasing", done, total)

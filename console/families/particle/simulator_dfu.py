@@ -84,6 +84,7 @@ class Times:
 class Faults:
     """Everything that can be wrong with a simulated bootloader; the defaults are a healthy Core's.
 
+    `erase_points`: ST's sample keeps one address for both commands, so an erase sets it too.
     The two `unplugged_...` happen once in a unit's life: `..._after` counts DFU requests,
     `..._at` is an address; the write that covers it stops just before.
     """
@@ -99,6 +100,7 @@ class Faults:
     commands: bytes = COMMANDS
     status_length: int = 6
     leave: Leave = Leave.MANIFEST
+    erase_points: bool = True
     transfer_size: int = 1024
     layouts: tuple[str, ...] = (
         "@Internal Flash  /0x08000000/20*001Ka,108*001Kg",
@@ -295,11 +297,13 @@ class Bootloader:
     def _command(self, command: bytes) -> None:
         if len(command) != 5 or command[0] not in (SET_ADDRESS, ERASE):
             return  # ST's sample passes over what it does not know, as if it were done
-        self._now.pointer = int.from_bytes(command[1:], "little")
+        address = int.from_bytes(command[1:], "little")
         if command[0] == SET_ADDRESS:
             self.counts.set_addresses += 1
-        else:
-            self._erase(self._now.pointer)
+        if command[0] == SET_ADDRESS or self._faults.erase_points:
+            self._now.pointer = address
+        if command[0] == ERASE:
+            self._erase(address)
 
     def _erase(self, address: int) -> None:
         if self._faults.hangs_on_erase:

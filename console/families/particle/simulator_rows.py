@@ -71,6 +71,8 @@ _SECOND = Faults(
     ),
 )
 _THIRD = Faults(
+    # Particle's own DfuClassDriver: the erase has an address of its own (usbd_dfu.cpp).
+    erase_points=False,
     transfer_size=4096,
     start=(State.IDLE, OK),
     commands=bytes.fromhex("002141fa"),

@@ -125,9 +125,9 @@ class PaperCore:
             self._program(self.pointer + (value - 2) * 1024, data)
             return
         address = int.from_bytes(data[1:], "little")
-        if data[0] == 0x21:
+        if data[0] in (0x21, 0x41):  # ST's sample has one variable for both
             self.pointer = address
-        elif data[0] == 0x41:
+        if data[0] == 0x41:
             self._erase(address)
 
     def _erase(self, address: int) -> None:
