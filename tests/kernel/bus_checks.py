@@ -142,7 +142,8 @@ def a_device_that_restarts_itself_comes_back_as_another_visit(table: Table) -> N
 
 # A home folder may be closed to others, so everything is imported before the rights are dropped.
 NOBODY = (
-    "import os, queue, usb.backend.libusb1\n"
+    "import os, queue\n"
+    "import usb.backend.libusb0, usb.backend.libusb1, usb.backend.openusb\n"
     "from console.errors import NotPermitted\n"
     "from console.hardware.machine import MachineBus\n"
     "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
@@ -166,6 +167,34 @@ def without_the_right_the_rule_that_is_missing_is_named(table: Table) -> None:
     )
     assert told.startswith("False This user may not read and write /dev/bus/usb/"), told
     assert 'ATTR{idVendor}=="1209", ATTR{idProduct}=="0001"' in told, told
+
+
+def two_logins_at_one_device_are_told_of_each_other(table: Table) -> None:
+    device = table.plugged()
+    Path(device.nodes[0].path).chmod(0o666)
+    line = table.seen.bus.open_control(device)
+    told = as_nobody(
+        "bus = MachineBus()\n"
+        "try: bus.open_control(bus.scan()[0])\n"
+        "except NotPermitted as error: print(error.sentence)\n"
+    )
+    assert told.startswith("Guest.py of root (process "), told
+    line.close()
+    program = (
+        "bus = MachineBus(); line = bus.open_control(bus.scan()[0])\n"
+        "print('open', flush=True); input()\n"
+    )
+    command = [sys.executable, "-c", NOBODY + program]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        error = raised(NotPermitted, lambda: table.seen.bus.open_control(device))
+        assert error.sentence.endswith(
+            f" of nobody (process {other.pid}) is working on this device."
+        )
+        other.communicate("\n", timeout=LIMIT)
+    table.seen.bus.open_control(device).close()
 
 
 def rights_that_come_late_are_told(table: Table) -> None:
@@ -203,5 +232,6 @@ BUS_CHECKS = (
     a_pull_in_mid_transfer_is_unplugged,
     a_device_that_restarts_itself_comes_back_as_another_visit,
     without_the_right_the_rule_that_is_missing_is_named,
+    two_logins_at_one_device_are_told_of_each_other,
     rights_that_come_late_are_told,
 )
