@@ -110,6 +110,7 @@ class Bench:
             self.desk.open()
         except RecordError as error:
             self.log(BusChanged("ports", f"{error.sentence} {error.advice}"))
+        self.desk.remember()
         self._owner.start()
         threading.Thread(target=self._look, name="eyes", daemon=True).start()
         self.bus.watch(lambda _devices, _trouble: self._looks.put(None))
@@ -480,8 +481,10 @@ class Bench:
             self._record(run, ended, True)
         except ConsoleError as error:
             print(f"run {run}: {error.sentence}", file=sys.stderr, flush=True)  # noqa: T201 - its log
+        view = self._live[run].view
         self._let_go(run)
         self.log(RunClosed(run, ended.verdict, ended.sentence))
+        self.desk.run_ended(view)
         self._tell({"ended": run})
 
     def _let_go(self, run: str) -> None:

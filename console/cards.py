@@ -68,10 +68,15 @@ def families_of(device: Device, families: tuple[Family, ...]) -> tuple[Family, .
     return tuple(family for family in families if family.mode_of(device) is not None)
 
 
+def name_of_unit(device: Device, families: tuple[Family, ...]) -> str:
+    """What names this very unit in each of its modes; "" where nothing does."""
+    names = (family.unit(device) for family in families_of(device, families))
+    return next(filter(None, names), telling(device.serial))
+
+
 def unit_of(device: Device, families: tuple[Family, ...]) -> str:
     """What names this very unit, as far as anything does."""
-    names = (family.unit(device) for family in families_of(device, families))
-    return next(filter(None, names), telling(device.serial)) or f"{device.vid}:{device.pid}"
+    return name_of_unit(device, families) or f"{device.vid}:{device.pid}"
 
 
 def introduce(
@@ -98,7 +103,7 @@ def _seen(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
     assert mode is not None
     names = tuple(family.name for family in known)
     name = f"{mode.title}  {device.serial}".strip()
-    return DevicePlugged(device, names, mode.name, name, mode.shown, mode.next)
+    return DevicePlugged(device, names, mode.name, name, mode.shown, mode.next, begun=mode.begun)
 
 
 def card(device: Device, families: tuple[Family, ...], book: PortBook = NOTHING_SAID) -> DeviceCard:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from console.cards import introduce, pick_device, unit_of
+from console.cards import introduce, name_of_unit, pick_device, unit_of
 from console.clock import Clock
 from console.errors import GateClosed, NoSuchDevice, RecordError
 from console.events import (
     BusChanged,
     Device,
     DeviceAssigned,
+    DeviceChanged,
     DevicePlugged,
     Event,
     FileArrived,
@@ -26,12 +27,17 @@ from console.events import (
     PortMarked,
 )
 from console.families import Family
+from console.history import begun, names_in, newest
 from console.jobs import arrivals, job_of, must_be_job
 from console.journal import Journal
 from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, place, read_ports, write_ports
 from console.state import State, private_folder, storing
+from console.views import RunView
 
 T = TypeVar("T")
+
+REMEMBERED = 200
+"""How many runs are looked through when a bench starts: what is older is said by no row."""
 
 
 class Room(Protocol):
@@ -60,6 +66,8 @@ class Desk:
         self.book: PortBook = NOTHING_SAID
         self._is_read = False
         self._arrived: set[FileArrived] = set()
+        self._runs: dict[str, RunView] = {}
+        """By a unit's name the newest run that wrote to it."""
 
     def open(self) -> None:
         """Read what was said before; never written over unread. Raises RecordError."""
@@ -67,8 +75,27 @@ class Desk:
             self.book = read_ports(self._room.state)
             self._is_read = True
 
+    def remember(self) -> None:
+        """What earlier runs have begun on which unit; before the first device is introduced."""
+        self._runs = dict(newest(self._room.state, REMEMBERED, self._name))
+
+    def _name(self, device: Device) -> str:
+        return name_of_unit(device, self._room.families)
+
     def introduce(self, device: Device) -> DevicePlugged:
-        return introduce(device, self._room.families, self.book)
+        seen = introduce(device, self._room.families, self.book)
+        last = self._runs.get(self._name(device)) if device.visit else None
+        return replace(seen, begun=begun(last) or seen.begun) if last else seen
+
+    def run_ended(self, view: RunView) -> None:
+        """A run has ended: what sits on the bench is shown as it has left it."""
+        if not view.committed:
+            return
+        before = {device: self.introduce(device) for device in self._room.present()}
+        self._runs |= dict.fromkeys(names_in(view, self._name), view)
+        for device, seen in before.items():
+            if self.introduce(device) != seen:
+                self._room.log(DeviceChanged(**vars(self.introduce(device))))
 
     def marked_ports(self) -> frozenset[str]:
         """The ports in which something sits that is marked hands off."""

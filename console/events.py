@@ -139,7 +139,10 @@ class BusChanged:
 
 @dataclass(frozen=True)
 class Introduction:
-    """A device as it is shown: its facts, what they mean, and what was said of its port."""
+    """A device as it is shown: its facts, what they mean, and what was said of its port.
+
+    `begun` says what was begun on this unit and is not finished; "" where nothing is known of it.
+    """
 
     device: Device
     families: tuple[str, ...] = ()
@@ -150,6 +153,7 @@ class Introduction:
     label: str = ""
     mark: str = ""
     job: str = ""
+    begun: str = ""
 
 
 @dataclass(frozen=True)

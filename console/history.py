@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from console.clock import Clock
@@ -148,6 +149,32 @@ def same_unit(view: RunView, device: Device, unit: Unit = serial) -> bool:
     """
     ours = unit(device)
     return bool(ours) and any(unit(known) == ours for known in view.seen_as)
+
+
+def newest(state: State, most: int, unit: Unit) -> Mapping[str, RunView]:
+    """By a unit's name the newest run that wrote to it, of the last `most` runs.
+
+    A unit that nothing names is not among them: what sits in its port now may be another.
+    """
+    found: dict[str, RunView] = {}
+    for view in islice(past_runs(state), most):
+        for name in names_in(view, unit):
+            if view.committed:
+                found.setdefault(name, view)
+    return found
+
+
+def names_in(view: RunView, unit: Unit) -> tuple[str, ...]:
+    """The names of the run's unit, in any mode in which the run saw it."""
+    return tuple(dict.fromkeys(filter(None, map(unit, view.seen_as))))
+
+
+def begun(view: RunView) -> str:
+    """What the run left to be finished, in words; "" if nothing."""
+    if view.verdict != Verdict.UNFINISHED or view.ended is None:
+        return ""
+    flow = view.flow.partition(".")[2]
+    return f"{flow}, run {view.run} of {view.started[:10]}, unfinished: {view.ended.damage}."
 
 
 def recorded(

@@ -57,6 +57,11 @@ def read(guide):
     return DONE
 
 
+def erase(guide):
+    guide.step(ERASE, lambda: None)
+    return DONE
+
+
 def stumble(guide):
     guide.step(LOOK, lambda: 1 / 0)
 
@@ -71,12 +76,14 @@ SCALE = Family(
     (
         Mode("app", "0a0a", "0001", "Scale", "app", next="Check it."),
         Mode("boot", "0a0a", "0002", "Scale in its bootloader", "boot"),
+        Mode("torn", "0a0a", "0003", "Scale, torn", "torn", begun="An update, most often."),
     ),
     (
         flow("ask", ask, NAME),
         flow("order", order, JOB),
         flow("wait", wait),
         flow("read", read),
+        flow("erase", erase),
         flow("quick", lambda guide: DONE),
         flow("stumble", stumble),
     ),

@@ -424,3 +424,53 @@ def test_a_job_is_exported_whole(shop):
     assert (2, 2) == (html.count("<h2>Verdict"), text.count("## Verdict"))
     with pytest.raises(BadUsage, match="no job 9"):
         export_job(shop.state, "9", "html")
+
+
+# --- what earlier runs have begun ---------------------------------------------------------------
+
+
+def marks(shop):
+    return [(row.mark, row.next) for row in rows(shop.bench.view(), {})]
+
+
+def test_a_unit_whose_repair_did_not_finish_says_so_in_its_row(shop):
+    """The other unit of its kind does not; a run that finishes takes it away."""
+    shop.ended(shop.run("read"))
+    assert [("!", "finish it"), ("-", "Check it.")] == marks(shop)
+    assert "read, run 1 of 2026" in at(shop).begun
+    assert "contents gone, bootloader alive" in at(shop).begun
+    shop.ended(shop.run("erase"))
+
+    assert [("-", "Check it.")] * 2 == marks(shop)
+
+
+def test_what_was_begun_goes_with_the_unit_to_another_port_and_day(tmp_path):
+    """A serial names it, in whatever mode it is; its old port says nothing of the next one."""
+    with floor(tmp_path, LEFT) as first:
+        first.ended(first.run("read"))
+    moved = (Device("1-1", "v8", "0a0a", "0001", "C"), Device("1-5", "v9", "0a0a", "0002", "A"))
+    with floor(tmp_path, *moved) as second:
+        assert ["", True] == [at(second).begun, bool(at(second, "1-5").begun)]
+
+
+def test_of_a_unit_that_nothing_names_nothing_is_said_to_be_begun(tmp_path):
+    """The next one in its port looks just like it."""
+    with floor(tmp_path, Device("1-1", "v1", "0a0a", "0001")) as shop:
+        shop.ended(shop.run("read"))
+
+        assert [("-", "Check it.")] == marks(shop)
+
+
+def test_a_mode_may_tell_that_something_was_begun(tmp_path):
+    """Elsewhere, perhaps: no run of ours is needed for it."""
+    with floor(tmp_path, Device("1-1", "v1", "0a0a", "0003")) as shop:
+        assert "An update, most often." == at(shop).begun
+        assert [("!", "finish it")] == marks(shop)
+
+
+def test_a_run_that_wrote_nothing_leaves_what_was_begun(shop):
+    """A check does not finish a repair."""
+    shop.ended(shop.run("read"))
+    shop.ended(shop.run("quick"))
+
+    assert ("!", "finish it") == marks(shop)[0]

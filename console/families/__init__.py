@@ -25,6 +25,7 @@ class Mode:
     """One appearance of a device. Ids are four hex digits; `shown` is the short word on screen.
 
     Where ids do not tell (a card in any reader), they are "" and `when` decides by other facts.
+    `begun` tells what most often was begun and not finished where a device shows itself so.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Mode:
     shown: str
     about: str = ""
     next: str = ""
+    begun: str = ""
     when: Callable[[Device], bool] | None = None
 
     def fits(self, device: Device) -> bool:

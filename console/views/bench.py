@@ -59,6 +59,7 @@ class DeviceView:
     mark: str = ""
     job: str = ""
     cards: tuple[Card, ...] = ()
+    begun: str = ""
 
     @property
     def may_open(self) -> bool:
@@ -231,6 +232,7 @@ def device_view(event: Introduction, since: str) -> DeviceView:
         event.mark,
         event.job,
         device.cards,
+        event.begun,
     )
 
 
@@ -363,6 +365,8 @@ def _next(device: DeviceView, run: RunView | None) -> tuple[str, str]:
         return "-", device.mark
     if not device.may_open:
         return "!", "no access"
+    if device.begun:
+        return "!", "finish it"
     if not device.families:
         return "-", "not known"
     return "-", device.next

@@ -29,6 +29,7 @@ def _modes(product: Product) -> Iterator[Mode]:
             shown="bootloader",
             about="Often: an update was begun and not finished. FLASH finishes it.",
             next=f"Have ready the image for {CHIP_NAMES[chip]}. Passkeys and OpenPGP keys stay.",
+            begun="An update of its firmware, most often: it waits in its bootloader.",
         )
 
 
