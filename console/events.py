@@ -329,7 +329,8 @@ class Asked:
     """A question was put. `must_type` is what consent reads, when it has to be typed.
 
     `waits` is true when a person must answer; else the answer was brought along, or is lacking.
-    `hint` says what is wanted of a secret, beside the count of what is typed.
+    `hint` says what is wanted of a secret, beside the count of what is typed. A secret that is
+    asked for `twice` is typed two times by a person before it is an answer.
     """
 
     question: str
@@ -340,6 +341,7 @@ class Asked:
     choices: tuple[str, ...] = ()
     waits: bool = False
     hint: str = ""
+    twice: bool = False
 
 
 @dataclass(frozen=True)

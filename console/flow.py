@@ -47,7 +47,8 @@ class Question:
 
     `choices` are all answers of a choice; of a typed one, other spellings that mean the same.
     `hint` is what is wanted of a secret ("16 hex digits"), shown beside the count of what is typed.
-    What is `of_the_unit` is never taken over from the run on another one.
+    What is `of_the_unit` is never taken over from the run on another one. A secret that is new is
+    asked for `twice` where a person types it: nobody sees what was typed.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Question:
     choices: tuple[str, ...] = ()
     hint: str = ""
     of_the_unit: bool = False
+    twice: bool = False
 
     def fits(self, answer: str, must_type: str = "") -> bool:
         """May this be its answer?"""

@@ -278,6 +278,7 @@ class Guide:
             question.choices,
             waits,
             question.hint,
+            question.twice,
         )
         self._forget_replies()
         self._host.post(asked)

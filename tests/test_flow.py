@@ -23,7 +23,7 @@ from console.events import (
     Verdict,
     Warned,
 )
-from console.flow import RETRY, Outcome, Step
+from console.flow import RETRY, Kind, Outcome, Question, Step
 from console.guide import Guide
 from console.host import Reply, Signal
 from tests.flow_desk import (
@@ -288,6 +288,16 @@ def test_an_answer_counts_the_same_from_a_person_and_from_a_script(
         (type(event).__name__, event if isinstance(event, Answered) else event.waits)
         for event in desk.events
     ]
+
+
+def test_a_secret_that_is_new_is_asked_for_twice_wherever_it_is_typed():
+    """The screen is told so; the flow gets one answer."""
+    new = Question("new_pin", Kind.SECRET, "The new PIN?", hint="6 to 15", twice=True)
+    desk = Desk(replies=["123456"])
+
+    assert "123456" == asked(desk, new)
+    (put,) = [event for event in desk.events if isinstance(event, Asked)]
+    assert (True, "6 to 15") == (put.twice, put.hint)
 
 
 def test_a_secret_is_given_to_the_flow_and_never_written_down():

@@ -64,6 +64,7 @@ class QuestionView:
     choices: tuple[str, ...]
     number: int
     hint: str = ""
+    twice: bool = False
 
 
 @dataclass(frozen=True)
@@ -277,6 +278,7 @@ def _fold_dialogue(view: RunView, record: Record) -> RunView:
                 event.choices,
                 record.number,
                 event.hint,
+                event.twice,
             )
             return replace(view, question=asked)
         case Answered() as event:

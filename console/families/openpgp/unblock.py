@@ -32,7 +32,7 @@ from console.guide import Guide
 RESET_CODE = Question(
     "reset_code", Kind.SECRET, "The reset code? Empty: use the admin PIN.", optional=True
 )
-NEW_PIN = Question("new_pin", Kind.SECRET, "The new user PIN (at least 6 characters)?")
+NEW_PIN = Question("new_pin", Kind.SECRET, "The new user PIN (at least 6 characters)?", twice=True)
 UNBLOCK = Step(
     "unblock",
     "Give it the new user PIN",

@@ -46,7 +46,7 @@ PIN_LENGTH = f"{SHORTEST_PIN} to {LONGEST_GIVEN} characters"
 NEW_PIN_LENGTH = f"{SHORTEST_PIN} to {LONGEST_PIN} characters"
 PIN = Question("pin", Kind.SECRET, "The user PIN?", hint=PIN_LENGTH)
 NEW_PIN = Question(
-    "new_pin", Kind.SECRET, f"The new user PIN ({NEW_PIN_LENGTH})?", hint=NEW_PIN_LENGTH
+    "new_pin", Kind.SECRET, f"The new user PIN ({NEW_PIN_LENGTH})?", hint=NEW_PIN_LENGTH, twice=True
 )
 SO_PIN = Question("so_pin", Kind.SECRET, "The SO-PIN?")
 SO_PIN_FORMAT = Question(
