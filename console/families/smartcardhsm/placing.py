@@ -38,6 +38,7 @@ class Placed:
 
     done: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
+    compared: int = 0
     left: tuple[str, ...] = ()
     """What lies on the device beside, and does no harm."""
     stopped: str = ""
@@ -159,7 +160,7 @@ def _place(
             _free(held, wanted, ())
     key = key or twins.public_half(unit.hsm, number, file.blob.type)
     _beside(unit, file, number, there, key, placed)
-    _proven(unit, file, number, key, placed)
+    _proven(unit, file, number, key, dkek, placed)
     return contents.again(unit.hsm, held, number)
 
 
@@ -350,7 +351,14 @@ def _description(file: KeyFile, number: int, key: PublicKey | None) -> bytes:
     return Description(kind, label, bytes((number,)), key.key_size if key else 0).encode()
 
 
-def _proven(unit: Unit, file: KeyFile, number: int, key: PublicKey | None, placed: Placed) -> None:
+def _proven(
+    unit: Unit,
+    file: KeyFile,
+    number: int,
+    key: PublicKey | None,
+    dkek: Dkek | None,
+    placed: Placed,
+) -> None:
     named = f"key {number}, {file.label}"
     there_is_one = bool(contents.readable(unit.hsm, ABOUT << 8 | number))
     found = Proof.REFUSED if key is None else proof.tried(unit.hsm, number, key)
@@ -362,6 +370,10 @@ def _proven(unit: Unit, file: KeyFile, number: int, key: PublicKey | None, place
         )
     if found is Proof.VERIFIED:
         placed.done += (f"Proven by a signature: {named}.",)
+        return
+    if dkek is not None and twins.holds(unit, number, file, dkek):
+        placed.done += (f"Proven by what the device wraps of it: {named}.",)
+        placed.compared += 1
         return
     why = "" if there_is_one else " The file brought no description: no program sees it."
     placed.unproven += (f"On the device, but not proven by a signature: {named}.{why}",)

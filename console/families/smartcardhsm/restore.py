@@ -364,6 +364,13 @@ def _tell(guide: Guide, placed: Placed) -> None:
         guide.warn(words, "Delete it with the owner's own program, if it is in the way.")
 
 
+def _how(placed: Placed) -> str:
+    """By what they were proven: each by a signature, or by its own wrapped copy."""
+    signed = len(placed.done) - placed.compared
+    told = {"by a signature": signed, "by what the device wraps of it": placed.compared}
+    return ", ".join(f"{count} proven {by}" for by, count in told.items() if count)
+
+
 def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
     if wish.remove:
         _remove(guide, wish, proven=not (placed.stopped or placed.unproven))
@@ -378,14 +385,15 @@ def _judged(guide: Guide, unit: Unit, wish: Wish, placed: Placed) -> Outcome:
     if placed.unproven:
         return Outcome(
             Verdict.UNFINISHED,
-            f"{len(placed.done)} of {counted(len(wish.keys))} on {unit.name}, proven by a "
-            f"signature. {' '.join(placed.unproven)}",
-            "Keep the backup. Try that key with the program that uses it.",
+            f"{len(placed.done)} of {counted(len(wish.keys))} on {unit.name}, proven. "
+            f"{' '.join(placed.unproven)}",
+            "Keep the backup. Bring the key shares and run restore again: with them it is told. Or "
+            "try that key with the program that uses it.",
             placed.done,
         )
     return Outcome(
         Verdict.REPAIRED,
-        f"On {unit.name}: {counted(len(wish.keys))}; {len(placed.done)} proven by a signature.",
+        f"On {unit.name}: {counted(len(wish.keys))}; {_how(placed)}.",
         "The source still has them: delete nothing there until this device has been used.",
         placed.done,
     )

@@ -36,22 +36,26 @@ def alike(unit: Unit, held: Contents, file: KeyFile) -> tuple[HeldKey, ...]:
     A key that does not come out is none of them: the file's did.
     """
     nameless = (key for key in held.present if key.public is None)
-    return tuple(key for key in nameless if _form(_wrapped(unit, key)) == _form(file.blob))
+    return tuple(key for key in nameless if _form(_wrapped(unit, key.number)) == _form(file.blob))
 
 
 def inside(unit: Unit, held: Contents, file: KeyFile, dkek: Dkek) -> HeldKey | None:
     """The key whose blob holds the very same secret; for kinds that show no public half at all."""
-    wanted = file.blob.open(dkek)
-    for key in alike(unit, held, file):
-        blob = _wrapped(unit, key)
-        if blob and blob.genuine(dkek) and blob.open(dkek).parts == wanted.parts:
-            return key
-    return None
+    found = (key for key in alike(unit, held, file) if holds(unit, key.number, file, dkek))
+    return next(found, None)
 
 
-def _wrapped(unit: Unit, key: HeldKey) -> Blob | None:
+def holds(unit: Unit, number: int, file: KeyFile, dkek: Dkek) -> bool:
+    """Does what the device wraps of key `number` hold the very secret of the file?"""
+    blob = _wrapped(unit, number)
+    if blob is None or blob.type is not file.blob.type or not blob.genuine(dkek):
+        return False
+    return blob.open(dkek).parts == file.blob.open(dkek).parts
+
+
+def _wrapped(unit: Unit, number: int) -> Blob | None:
     try:
-        return Blob.parse(unit.hsm.wrap(key.number), key.words)
+        return Blob.parse(unit.hsm.wrap(number), f"key {number}")
     except Refused as error:
         if error.code == "reset":
             raise

@@ -9,16 +9,27 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from console.families.smartcardhsm import proof
+from console.families.smartcardhsm import proof, twins
 from console.families.smartcardhsm.client import SmartCardHsm
+from console.families.smartcardhsm.dkek import Dkek
 from console.families.smartcardhsm.keyfile import KeyFile
 from console.families.smartcardhsm.proof import Proof
 from console.families.smartcardhsm.simulator import PIN, initialised, with_key
 from tests.families.smartcardhsm.restoring import RESTORE
-from tests.families.smartcardhsm.sticks import USER, backed_up, bench, card, with_ec
+from tests.families.smartcardhsm.sticks import (
+    SHARE,
+    USER,
+    backed_up,
+    bench,
+    card,
+    quick,
+    sealed,
+    with_ec,
+)
 from tests.families.smartcardhsm.test_hsm_others import Line
 from tests.harness import workshop
 
+__all__ = ["quick"]
 ONLY_WRAPPED = b"\x92"
 OTHER_EC = ec.generate_private_key(ec.SECP256R1()).public_key()
 OTHER_RSA = rsa.generate_private_key(65537, 2048).public_key()
@@ -102,3 +113,34 @@ def test_a_key_that_does_nothing_is_named_and_its_files_stay(tmp_path):
         assert len(view.ended.proof) == 1
         assert len(list(files.iterdir())) == 2
         assert any("stay in the inbox" in said.sentence for said in view.said)
+
+
+def test_with_the_shares_a_key_that_does_nothing_is_proven_by_its_own_copy(tmp_path, quick):
+    """The device wraps what it has, and inside is the file's secret; each proof is named."""
+
+    def two(made):
+        return with_key(with_ec(made), 2, "silent", algorithms=ONLY_WRAPPED)
+
+    with workshop(tmp_path / "shop", bench(card(setup=two), card("DENK0109002"))) as shop:
+        files = backed_up(shop, tmp_path / "backup")
+        share = sealed(tmp_path / "a.pbe", b"geheim")
+        given = answers(files, shares=str(share), share_passwords="geheim")
+        view = shop.run(RESTORE, "1-2", answers=given)
+
+        assert view.verdict == "repaired", view.ended
+        assert "1 proven by a signature, 1 proven by what the device wraps" in view.ended.sentence
+        assert len(view.ended.proof) == 2
+
+
+def test_a_silent_key_of_another_secret_is_not_proven_by_its_copy(tmp_path):
+    """One at the number that the file names, put there by somebody else."""
+    setup = lambda made: with_key(initialised(made), 1, "k", algorithms=ONLY_WRAPPED)  # noqa: E731
+    with workshop(tmp_path / "shop", bench(card(setup=setup), card("DENK0109002"))) as shop:
+        (file,) = backed_up(shop, tmp_path / "backup").iterdir()
+        parsed = KeyFile.parse("k", file.read_bytes())
+        unit = SimpleNamespace(hsm=SmartCardHsm.open(Line(card(setup=setup)())))
+        unit.hsm.verify(PIN)
+        dkek = Dkek.of_shares((SHARE,))
+
+        assert parsed.blob.genuine(dkek)
+        assert not twins.holds(unit, 1, parsed, dkek)

@@ -151,7 +151,9 @@ def test_the_shares_tell_keys_of_no_known_curve_apart(tmp_path, quick, monkeypat
         view = shop.run(RESTORE, "1-2", answers=answers | {"pin": USER})
 
         assert keys_of(shop, "1-2") == {7}, view.ended
-        assert "not proven" in str(view.ended.warnings)
+        assert ("Proven by what the device wraps of it: key 7",) == tuple(
+            proof.partition(",")[0] for proof in view.ended.proof
+        )
         assert [apdu for apdu in shop.bus.sent if apdu[1] == UNWRAP] == []
 
 
