@@ -12,6 +12,7 @@ from rich.text import Text
 from console.cards import DeviceCard, FlowCard
 from console.errors import NotPermitted
 from console.views import DeviceView, JobView, Lately, Row, RunView, clock_of, matching
+from screens.flow_page import flow_words
 from screens.lines import Style
 from screens.run_page import pull_line, trouble_lines
 from screens.snapshot import Snapshot
@@ -225,21 +226,25 @@ def _its_run(run: RunView, width: int) -> list[Text]:
 
 
 def _offers(card: DeviceCard, width: int) -> list[Text]:
-    """Each flow on one line; then what each needs."""
+    """Each flow on one line, by the word it is called; then what each needs."""
     if not card.flows:
         return paragraph("No flow is offered for it.", width)
-    room = max(len(flow.title) for flow in card.flows)
-    numbered = tuple(enumerate(card.flows, start=1))
+    names = flow_words(card.flows)
+    room = max(map(len, names))
+    numbered = tuple(
+        (str(at) if at < 10 else " ", name, flow)
+        for at, (name, flow) in enumerate(zip(names, card.flows, strict=True), start=1)
+    )
     short = [
-        line(fit(f" f {n} {fit(flow.title, room)}  {flow.about}", width).rstrip())
-        for n, flow in numbered
+        line(fit(f" f {n} {fit(name, room)}  {f.title}. {f.about}", width).rstrip())
+        for n, name, f in numbered
     ]
-    return [*short, *(text for n, flow in numbered for text in _needs(n, flow, width))]
+    return [*short, *(text for _, name, f in numbered for text in _needs(name, f, width))]
 
 
-def _needs(number: int, flow: FlowCard, width: int) -> list[Text]:
+def _needs(name: str, flow: FlowCard, width: int) -> list[Text]:
     return [
-        *_entry(f"Flow {number}", f"{flow.title}. {flow.about}", width),
+        *paragraph(f"{name}: {flow.title}. {flow.about}", width),
         *_entry("Have ready", "  ".join(flow.ready), width),
         *_entry("Hands", flow.hands, width),
         *_entry("Keeps", flow.keeps, width),
