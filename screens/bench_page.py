@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from console.cards import DeviceCard, FlowCard
 from console.errors import NotPermitted
 from console.views import DeviceView, JobView, Lately, Row, RunView, clock_of, matching
+from screens.cut import Cut, cut
 from screens.flow_page import flow_words
 from screens.lines import Style
 from screens.run_page import pull_line, trouble_lines
 from screens.snapshot import Snapshot
 from screens.words import (
-    around,
     both_ends,
     clamp,
     fit,
@@ -31,6 +32,8 @@ from screens.words import (
 LATELY = 3
 """Lines of the past. They do not move: moving them would cost each its bytes at every hotplug."""
 
+YOURS = "?!"
+"""Marks of rows that wait for the technician."""
 STYLE_OF_MARK = {"!": Style.CARE, "?": Style.CARE, "~": Style.GOOD}
 
 PRACTICE_HINT = "replug --practice core-blank-key"
@@ -125,29 +128,87 @@ def _padded(lines: list[Text], height: int) -> list[Text]:
 # --- the table ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Widths:
+    """Cells of each column; the device has what the others leave."""
+
+    port: int
+    name: int
+    job: int
+    next: int
+
+    @classmethod
+    def of(cls, width: int) -> _Widths:
+        """At 80 columns a label like "front right" and a job like "WO-22408" are whole."""
+        spare = width - 80
+        port = max(8, min(PORT + spare // 4, 16))
+        job = max(5, min(JOB + spare // 8, 16))
+        then = max(NEXT, NEXT + spare // 3)
+        return cls(port, max(4, width - 3 - SHOWN - port - job - then - 4), job, then)
+
+
+PORT, SHOWN, JOB, NEXT = 11, 10, 8, 12
+"""Cells at 80 columns. A port's own width grows up to 16."""
+
+
 def _table_head(width: int) -> Text:
-    return line((_columns(width, "  ", "PORT", "DEVICE", "IS NOW", "JOB", "  NEXT"), Style.PALE))
+    heads = _columns(width, "  ", "PORT", "DEVICE", "IS NOW", "JOB", "  NEXT")
+    return line((heads, Style.PALE))
 
 
 def _columns(width: int, number: str, port: str, name: str, shown: str, job: str, then: str) -> str:
-    rest = fit(name, width - 44) + " " + fit(shown, 10) + " " + fit(job, 5) + " "
-    return (f"{number} " + fit(port, 10) + " " + rest + fit(then, 12)).rstrip()
+    cells = _Widths.of(width)
+    words = (
+        number,
+        fit(port, cells.port),
+        fit(name, cells.name),
+        fit(shown, SHOWN),
+        fit(job, cells.job),
+        fit(then, cells.next),
+    )
+    return fit(" ".join(words), width).rstrip()
+
+
+def _name(row: Row, width: int) -> str:
+    """What it is and its serial: that tells two alike apart, so it stays whole if it can."""
+    what, _, serial = row.name.rpartition("  ")
+    known = row.here and what and 0 < cell_len(serial) <= width // 2
+    if cell_len(row.name) <= width or not known:
+        return row.name
+    return f"{fit(what, width - cell_len(serial) - 1)} {serial}"
 
 
 def _table(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Text]:
     rows = shown_rows(shot, look)
     chosen = next((at for at, row in enumerate(rows) if row.port == look.port), 0)
-    first = around(len(rows), height, chosen)
-    return [_row(row, row.port == look.port, width) for row in rows[first : first + height]]
+    part = cut(len(rows), height, chosen)
+    table = [_row(row, row.port == look.port, width) for row in rows[part.first : part.end]]
+    hidden = (*rows[: part.first], *rows[part.end :])
+    return [*table, _more(part, hidden, width)] if part.hidden else table
+
+
+def _more(part: Cut, hidden: tuple[Row, ...], width: int) -> Text:
+    """How many rows are not shown, and which of them wait for the technician."""
+    waiting = [f"{row.mark} on {_place(row)}" for row in hidden if row.mark in YOURS]
+    words = ", ".join((f"   {part.more()}", *waiting))
+    for left in range(1, len(waiting)):
+        if cell_len(words) <= width:
+            break
+        some = (*waiting[:-left], f"{left} more wait")
+        words = ", ".join((f"   {part.more()}", *some))
+    return line((fit(words, width).rstrip(), Style.CARE if waiting else Style.PALE))
+
+
+def _place(row: Row) -> str:
+    return port_words(row.port, row.label)
 
 
 def _row(row: Row, chosen: bool, width: int) -> Text:
     number = f">{row.number}" if chosen else f" {row.number}"
-    port = port_words(row.port, row.label)
-    then = row.next if row.run or len(row.next) <= 10 else "see below"
-    words = _columns(
-        width, number.ljust(2), port, row.name, row.shown, row.job, f"{row.mark} {then}"
-    )
+    cells = _Widths.of(width)
+    then = row.next if row.run or cell_len(row.next) <= cells.next - 2 else "see below"
+    name, what = _name(row, cells.name), f"{row.mark} {then}"
+    words = _columns(width, number.ljust(2), _place(row), name, row.shown, row.job, what)
     style = Style.STRONG if chosen else STYLE_OF_MARK.get(row.mark, Style.PLAIN)
     return line((words, style))
 
