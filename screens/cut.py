@@ -30,7 +30,8 @@ class Cut:
         """What to say of all that is not shown, in one place; "" where all of it is."""
         if not self.hidden:
             return ""
-        words = f".. {self.hidden} more{f' {what}' if what else ''}"
+        many = f" {what}{'s' if self.hidden > 1 else ''}" if what else ""
+        words = f".. {self.hidden} more{many}"
         if not self.below:
             return f"{words} above"
         return f"{words}, {self.first} of them above" if self.first else words

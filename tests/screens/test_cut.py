@@ -28,4 +28,5 @@ def test_what_is_shown_and_what_is_said_of_the_rest(count, height, chosen, shown
 
 def test_what_is_left_out_has_a_name():
     """Steps are steps."""
-    assert ".. 4 more steps" == cut(8, 5, 0).more("steps")
+    assert ".. 4 more steps" == cut(8, 5, 0).more("step")
+    assert ".. 1 more step" == cut(2, 1, 0).more("step")
