@@ -317,19 +317,19 @@ def _needs(name: str, flow: FlowCard, width: int) -> list[Text]:
 
 def _lately(shot: Snapshot, look: BenchLook, width: int) -> list[Text]:
     """Newest first while the pane is in hand; otherwise a new line takes the oldest one's place."""
-    past = shot.bench.lately
+    past, cells = shot.bench.lately, _Widths.of(width).port
     if look.pane == "lately":
         first = clamp(look.offset, len(past), LATELY)
-        return [_happened(shot, one, width) for one in past[::-1][first : first + LATELY]]
+        return [_happened(shot, one, width, cells) for one in past[::-1][first : first + LATELY]]
     places, count = [Text("") for _ in range(LATELY)], shot.bench.happened
     for age, one in enumerate(past[: -LATELY - 1 : -1]):
-        places[(count - age - 1) % LATELY] = _happened(shot, one, width - 8, newest=age == 0)
+        places[(count - age - 1) % LATELY] = _happened(shot, one, width - 8, cells, newest=age == 0)
     return places
 
 
-def _happened(shot: Snapshot, past: Lately, width: int, newest: bool = False) -> Text:
+def _happened(shot: Snapshot, past: Lately, width: int, cells: int, newest: bool = False) -> Text:
     mark = ">" if newest else " "
-    port = fit(port_words(past.port, shot.label(past.port)), 10) + " " if past.port else ""
+    port = fit(port_words(past.port, shot.label(past.port)), cells) + " " if past.port else ""
     return line(fit(f"{mark}{clock_of(past.at, True)}  {port}{past.text}", width).rstrip())
 
 

@@ -53,7 +53,7 @@ class FlowsPage(Page):
         return lambda width, height: flow_page.flow_list(card, chosen, width, height)
 
     def keys(self) -> str:
-        return "1-9 or Enter: read one before it starts   Esc back   ? help   q leave"
+        return "1-9, or arrows and Enter: read it first   Esc back   ? help   q leave"
 
     def action_move(self, count: int) -> None:
         flows = self.card.flows if self.card else ()
