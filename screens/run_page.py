@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from console.picture import Progress
@@ -128,11 +129,14 @@ def _which_step(view: RunView) -> str:
 
 
 def _step(number: int, step: StepView, room: int, width: int) -> Text:
-    """Its title and what was found, both whole if the line has room; else what was found is."""
+    """Its title and what was found: both whole if they can be, or else what was found."""
     tail = step.found or (step.usual if step.mark in " ~?" else "")
-    left = width - 8 - len(tail)
-    room = min(max(room, len(step.title)) if left >= len(step.title) else room, left)
-    words = f" {step.mark} {number:>2} {fit(step.title, max(room, TITLE_LEAST))}  {tail}"
+    left = width - 8 - cell_len(tail)
+    if left >= len(step.title):
+        room = min(max(room, len(step.title)), left)
+    elif left >= TITLE_LEAST:
+        room = min(room, left)
+    words = f" {step.mark} {number:>2} {fit(step.title, room)}  {tail}"
     return line((fit(words, width).rstrip(), STYLE_OF_MARK.get(step.mark, Style.PLAIN)))
 
 

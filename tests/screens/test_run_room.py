@@ -102,6 +102,16 @@ def test_what_a_step_found_is_whole_beside_its_title():
     assert f" x  3 A known-good device in ..  {long}" in page(found, height=40)
 
 
+def test_what_has_no_room_beside_any_title_is_cut_and_not_the_title():
+    """A finding of a whole line would leave nothing of either."""
+    long = "Spark Core, SPI Flash : SST25x, blocks of 1024 bytes, and a good deal more of it"
+    found = run_view(records(STARTED, begun(KERNEL.step), StepDone("kernel", long)))
+    (text,) = [text for text in page(found, height=40) if text.startswith(" x")]
+
+    assert text.startswith(" x  2 What the kernel wrote of its port")
+    assert text.endswith("..")
+
+
 def test_a_short_title_with_a_short_finding_stays_in_its_column():
     """Only what needs more room leaves it."""
     plan = (PlannedStep("a", "Look", "at once"), PlannedStep("b", "A long title of a step"))
