@@ -313,8 +313,11 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepDone:
+    """A step is over. `left_out`: nothing was done in it, by choice or for want of need."""
+
     step: str
     found: str = ""
+    left_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -190,10 +190,12 @@ class Guide:
         work: Callable[..., T],
         *args: object,
         found: Callable[[T], str] | None = None,
+        left_out: Callable[[T], bool] = lambda _: False,
     ) -> T:
         """Do one step of the plan: work(*args). `found` turns its result into what is shown.
 
-        A failed step that can be undone is offered again; any other failure is raised.
+        `left_out` says of the result that nothing was done. A failed step that can be undone is
+        offered again; any other failure is raised.
         """
         assert step in self._flow.plan, f"{step.id} is not in the plan of {self._flow.name}"
         attempt = 1
@@ -207,7 +209,8 @@ class Guide:
                     raise
                 attempt += 1
                 continue
-            self._host.post(StepDone(step.id, found(result) if found else ""))
+            words = found(result) if found else ""
+            self._host.post(StepDone(step.id, words, left_out(result)))
             return result
 
     def _begin(self, step: Step, attempt: int) -> None:

@@ -84,7 +84,9 @@ def climb(family: Family, guide: Guide) -> Outcome:
     )
     for rung, work in rungs:
         if ladder.sight is None and not ladder.may_leave_out(rung):
-            found = guide.step(rung.step, work, found=lambda found: found.words)
+            found = guide.step(
+                rung.step, work, found=lambda found: found.words, left_out=Found.was_left_out
+            )
             ladder.findings = ladder.findings.and_then(found)
     return outcome(family, ladder.findings, ladder.sight)
 
@@ -147,8 +149,7 @@ class Ladder:
                 "This machine runs in another one: its host must attach the device to it.",
                 "Look there first. In each of its modes it is attached anew.",
             )
-        where = f"on port {self._port} or another" if self._port else "on any port"
-        return Found(LOOK, Said.NOTHING, f"it is not shown {where}")
+        return Found(LOOK, Said.NOTHING, "it is not shown on any port")
 
     def _is_it_already(self, device: Device) -> bool:
         here = bool(self._port) and in_socket(device, self._port)

@@ -130,10 +130,14 @@ class Found:
         }.get(said, "not done")
         return cls(rung, said, words, tuple(f"kernel: {line}" for line in faults[-4:]))
 
+    def was_left_out(self) -> bool:
+        """Was nothing done on this rung, by choice or for want of need?"""
+        return self.said in (Said.SKIP, Said.NEEDLESS)
+
     @property
     def proof(self) -> tuple[str, ...]:
         """The lines of evidence; none of what was not done."""
-        if self.said in (Said.SKIP, Said.NEEDLESS):
+        if self.was_left_out():
             return ()
         return (f"{self.rung.step.title}: {self.words}", *self.lines)
 
@@ -254,7 +258,7 @@ class KernelFound:
 def kernel_found(log: KernelLog, port: str) -> KernelFound:
     """The kernel's lines about the port (any port if "") in words."""
     if log.trouble:
-        return KernelFound(Found(KERNEL, Said.SKIP, log.trouble))
+        return KernelFound(Found(KERNEL, Said.SKIP, "its log cannot be read"), (log.trouble,))
     faults = log.faults
     if not faults:
         return _without_faults(log, port)
@@ -264,11 +268,20 @@ def kernel_found(log: KernelLog, port: str) -> KernelFound:
         if any(re.search(pattern, line, re.IGNORECASE) for line in faults)
     )
     overload = any(OVERLOAD.search(line) for line in faults)
-    count = f"{len(faults)} lines tell" if len(faults) > 1 else "a line tells"
-    where = port or ", ".join(ports_of(faults)) or "one that is not named"
     lines = (*meanings, *(f"kernel: {line}" for line in faults[-4:]))
-    found = Found(KERNEL, Said.SHOWS, f"{count} of trouble on port {where}", lines)
+    found = Found(KERNEL, Said.SHOWS, _trouble(faults, port), lines)
     return KernelFound(found, meanings, DANGER if overload else None)
+
+
+def _trouble(faults: tuple[str, ...], port: str) -> str:
+    """How much of it; and where, unless the run is about one port, which its page names."""
+    many = len(faults) > 1
+    if port:
+        return f"{len(faults)} line{'s' if many else ''} of trouble"
+    named = ports_of(faults)
+    where = ", ".join(named) if len(named) < 3 else f"{named[0]} and {len(named) - 1} others"
+    count = f"{len(faults)} lines tell" if many else "a line tells"
+    return f"{count} of trouble on {f'port {where}' if named else 'a port not named'}"
 
 
 def ports_of(lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -281,9 +294,9 @@ def _without_faults(log: KernelLog, port: str) -> KernelFound:
     if not port:
         return KernelFound(Found(KERNEL, Said.NOTHING, "no trouble on any port"))
     if not log.lines or "USB disconnect" in log.lines[-1]:
-        since = "since it was unplugged, " if log.lines else ""
+        since = " since it was unplugged" if log.lines else f" on port {port}"
         return KernelFound(
-            Found(KERNEL, Said.NOTHING, f"{since}nothing came on port {port}", (NO_ATTEMPT,)),
+            Found(KERNEL, Said.NOTHING, f"nothing came{since}", (NO_ATTEMPT,)),
             (NO_ATTEMPT,),
         )
     return KernelFound(Found(KERNEL, Said.NOTHING, f"no trouble on port {port}"))

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from console.cards import DeviceCard, FlowCard
 from console.errors import NotPermitted
 from console.views import DeviceView, JobView, Lately, Row, RunView, clock_of, matching
+from screens.cut import Cut, cut
+from screens.flow_page import flow_words
 from screens.lines import Style
 from screens.run_page import pull_line, trouble_lines
 from screens.snapshot import Snapshot
 from screens.words import (
-    around,
     both_ends,
     clamp,
     fit,
@@ -30,6 +32,8 @@ from screens.words import (
 LATELY = 3
 """Lines of the past. They do not move: moving them would cost each its bytes at every hotplug."""
 
+YOURS = "?!"
+"""Marks of rows that wait for the technician."""
 STYLE_OF_MARK = {"!": Style.CARE, "?": Style.CARE, "~": Style.GOOD}
 
 PRACTICE_HINT = "replug --practice core-blank-key"
@@ -124,29 +128,87 @@ def _padded(lines: list[Text], height: int) -> list[Text]:
 # --- the table ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Widths:
+    """Cells of each column; the device has what the others leave."""
+
+    port: int
+    name: int
+    job: int
+    next: int
+
+    @classmethod
+    def of(cls, width: int) -> _Widths:
+        """At 80 columns a label like "front right" and a job like "WO-22408" are whole."""
+        spare = width - 80
+        port = max(8, min(PORT + spare // 4, 16))
+        job = max(5, min(JOB + spare // 8, 16))
+        then = max(NEXT, NEXT + spare // 3)
+        return cls(port, max(4, width - 3 - SHOWN - port - job - then - 4), job, then)
+
+
+PORT, SHOWN, JOB, NEXT = 11, 10, 8, 12
+"""Cells at 80 columns. A port's own width grows up to 16."""
+
+
 def _table_head(width: int) -> Text:
-    return line((_columns(width, "  ", "PORT", "DEVICE", "IS NOW", "JOB", "  NEXT"), Style.PALE))
+    heads = _columns(width, "  ", "PORT", "DEVICE", "IS NOW", "JOB", "  NEXT")
+    return line((heads, Style.PALE))
 
 
 def _columns(width: int, number: str, port: str, name: str, shown: str, job: str, then: str) -> str:
-    rest = fit(name, width - 44) + " " + fit(shown, 10) + " " + fit(job, 5) + " "
-    return (f"{number} " + fit(port, 10) + " " + rest + fit(then, 12)).rstrip()
+    cells = _Widths.of(width)
+    words = (
+        number,
+        fit(port, cells.port),
+        fit(name, cells.name),
+        fit(shown, SHOWN),
+        fit(job, cells.job),
+        fit(then, cells.next),
+    )
+    return fit(" ".join(words), width).rstrip()
+
+
+def _name(row: Row, width: int) -> str:
+    """What it is and its serial: that tells two alike apart, so it stays whole if it can."""
+    what, _, serial = row.name.rpartition("  ")
+    known = row.here and what and 0 < cell_len(serial) <= width // 2
+    if cell_len(row.name) <= width or not known:
+        return row.name
+    return f"{fit(what, width - cell_len(serial) - 1)} {serial}"
 
 
 def _table(shot: Snapshot, look: BenchLook, width: int, height: int) -> list[Text]:
     rows = shown_rows(shot, look)
     chosen = next((at for at, row in enumerate(rows) if row.port == look.port), 0)
-    first = around(len(rows), height, chosen)
-    return [_row(row, row.port == look.port, width) for row in rows[first : first + height]]
+    part = cut(len(rows), height, chosen)
+    table = [_row(row, row.port == look.port, width) for row in rows[part.first : part.end]]
+    hidden = (*rows[: part.first], *rows[part.end :])
+    return [*table, _more(part, hidden, width)] if part.hidden else table
+
+
+def _more(part: Cut, hidden: tuple[Row, ...], width: int) -> Text:
+    """How many rows are not shown, and which of them wait for the technician."""
+    waiting = [f"{row.mark} on {_place(row)}" for row in hidden if row.mark in YOURS]
+    words = ", ".join((f"   {part.more()}", *waiting))
+    for left in range(1, len(waiting)):
+        if cell_len(words) <= width:
+            break
+        some = (*waiting[:-left], f"{left} more wait")
+        words = ", ".join((f"   {part.more()}", *some))
+    return line((fit(words, width).rstrip(), Style.CARE if waiting else Style.PALE))
+
+
+def _place(row: Row) -> str:
+    return port_words(row.port, row.label)
 
 
 def _row(row: Row, chosen: bool, width: int) -> Text:
     number = f">{row.number}" if chosen else f" {row.number}"
-    port = port_words(row.port, row.label)
-    then = row.next if row.run or len(row.next) <= 10 else "see below"
-    words = _columns(
-        width, number.ljust(2), port, row.name, row.shown, row.job, f"{row.mark} {then}"
-    )
+    cells = _Widths.of(width)
+    then = row.next if row.run or cell_len(row.next) <= cells.next - 2 else "see below"
+    name, what = _name(row, cells.name), f"{row.mark} {then}"
+    words = _columns(width, number.ljust(2), _place(row), name, row.shown, row.job, what)
     style = Style.STRONG if chosen else STYLE_OF_MARK.get(row.mark, Style.PLAIN)
     return line((words, style))
 
@@ -225,21 +287,25 @@ def _its_run(run: RunView, width: int) -> list[Text]:
 
 
 def _offers(card: DeviceCard, width: int) -> list[Text]:
-    """Each flow on one line; then what each needs."""
+    """Each flow on one line, by the word it is called; then what each needs."""
     if not card.flows:
         return paragraph("No flow is offered for it.", width)
-    room = max(len(flow.title) for flow in card.flows)
-    numbered = tuple(enumerate(card.flows, start=1))
+    names = flow_words(card.flows)
+    room = max(map(len, names))
+    numbered = tuple(
+        (str(at) if at < 10 else " ", name, flow)
+        for at, (name, flow) in enumerate(zip(names, card.flows, strict=True), start=1)
+    )
     short = [
-        line(fit(f" f {n} {fit(flow.title, room)}  {flow.about}", width).rstrip())
-        for n, flow in numbered
+        line(fit(f" f {n} {fit(name, room)}  {f.title}. {f.about}", width).rstrip())
+        for n, name, f in numbered
     ]
-    return [*short, *(text for n, flow in numbered for text in _needs(n, flow, width))]
+    return [*short, *(text for _, name, f in numbered for text in _needs(name, f, width))]
 
 
-def _needs(number: int, flow: FlowCard, width: int) -> list[Text]:
+def _needs(name: str, flow: FlowCard, width: int) -> list[Text]:
     return [
-        *_entry(f"Flow {number}", f"{flow.title}. {flow.about}", width),
+        *paragraph(f"{name}: {flow.title}. {flow.about}", width),
         *_entry("Have ready", "  ".join(flow.ready), width),
         *_entry("Hands", flow.hands, width),
         *_entry("Keeps", flow.keeps, width),
@@ -251,19 +317,19 @@ def _needs(number: int, flow: FlowCard, width: int) -> list[Text]:
 
 def _lately(shot: Snapshot, look: BenchLook, width: int) -> list[Text]:
     """Newest first while the pane is in hand; otherwise a new line takes the oldest one's place."""
-    past = shot.bench.lately
+    past, cells = shot.bench.lately, _Widths.of(width).port
     if look.pane == "lately":
         first = clamp(look.offset, len(past), LATELY)
-        return [_happened(shot, one, width) for one in past[::-1][first : first + LATELY]]
+        return [_happened(shot, one, width, cells) for one in past[::-1][first : first + LATELY]]
     places, count = [Text("") for _ in range(LATELY)], shot.bench.happened
     for age, one in enumerate(past[: -LATELY - 1 : -1]):
-        places[(count - age - 1) % LATELY] = _happened(shot, one, width - 8, newest=age == 0)
+        places[(count - age - 1) % LATELY] = _happened(shot, one, width - 8, cells, newest=age == 0)
     return places
 
 
-def _happened(shot: Snapshot, past: Lately, width: int, newest: bool = False) -> Text:
+def _happened(shot: Snapshot, past: Lately, width: int, cells: int, newest: bool = False) -> Text:
     mark = ">" if newest else " "
-    port = fit(port_words(past.port, shot.label(past.port)), 10) + " " if past.port else ""
+    port = fit(port_words(past.port, shot.label(past.port)), cells) + " " if past.port else ""
     return line(fit(f"{mark}{clock_of(past.at, True)}  {port}{past.text}", width).rstrip())
 
 

@@ -5,6 +5,7 @@ The rule: opening a flow starts nothing; `s` starts it, and starting is no conse
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -38,7 +39,9 @@ class FlowsPage(Page):
 
     @property
     def card(self) -> DeviceCard | None:
-        return self.shot.cards.get(self._port)
+        """What is offered here; the ladders of what is not shown stand on the page before."""
+        card = self.shot.cards.get(self._port)
+        return card and replace(card, flows=tuple(f for f in card.flows if not f.ladder))
 
     def header(self, width: int) -> Text:
         return line(f" {self.place(self._port)}  ", ("WHAT CAN BE DONE", Style.STRONG))
@@ -47,10 +50,10 @@ class FlowsPage(Page):
         card, chosen = self.card, self._chosen
         if card is None:
             return lambda width, _: [rule(width), line(" This device is not here any more.")]
-        return lambda width, _: flow_page.flow_list(card, chosen, width)
+        return lambda width, height: flow_page.flow_list(card, chosen, width, height)
 
     def keys(self) -> str:
-        return "1-9 or Enter: read one before it starts   Esc back   ? help   q leave"
+        return "1-9, or arrows and Enter: read it first   Esc back   ? help   q leave"
 
     def action_move(self, count: int) -> None:
         flows = self.card.flows if self.card else ()
@@ -59,9 +62,9 @@ class FlowsPage(Page):
 
     def action_open(self, number: int) -> None:
         at = number - 1 if number else self._chosen
-        flows = self.card.flows if self.card else ()
-        if at < len(flows):
-            self.app.push_screen(FlowPage(self._port, flows[at]))
+        card = self.card
+        if card is not None and at < len(card.flows):
+            self.app.push_screen(FlowPage(self._port, card.flows[at], card.name))
 
 
 class FlowPage(Page):
@@ -77,10 +80,11 @@ class FlowPage(Page):
         Binding("up", "scroll_by(-1)", "up"),
     ]
 
-    def __init__(self, port: str, flow: FlowCard, *, not_shown: bool = False) -> None:
+    def __init__(self, port: str, flow: FlowCard, device: str, *, not_shown: bool = False) -> None:
         super().__init__()
         self._port = port
         self._flow = flow
+        self._device = device
         self._not_shown = not_shown or port == NOT_SHOWN
         self._job = ""
         self._offset = 0
@@ -95,7 +99,7 @@ class FlowPage(Page):
         return self._draw
 
     def _draw(self, width: int, height: int) -> list[Text]:
-        lines = flow_page.flow_lines(self._flow, width)
+        lines = flow_page.flow_lines(self._flow, self._device, width)
         self._offset = clamp(self._offset, len(lines), height - 1)
         return [rule(width), *window(lines, height - 1, self._offset)]
 
@@ -168,8 +172,8 @@ class DeadPage(TextPage):
 
     def action_climb(self, number: int) -> None:
         if number <= len(self.ladders):
-            ladder = self.ladders[number - 1]
-            self.app.push_screen(FlowPage(self._port, ladder, not_shown=True))
+            ladder, device = self.ladders[number - 1], self.shot.cards[NOT_SHOWN].name
+            self.app.push_screen(FlowPage(self._port, ladder, device, not_shown=True))
 
     def action_port(self) -> None:
         self.answer.open("port", "its port (1-1.4, or its label; Enter alone: any)")

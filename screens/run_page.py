@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from console.picture import Progress
@@ -20,8 +21,9 @@ from console.views import (
     meanwhile,
 )
 from console.wording import ACTS
+from screens.cut import cut
 from screens.lines import Style
-from screens.words import around, fit, line, paragraph, port_words, rule, span
+from screens.words import fit, line, paragraph, port_words, rule, span
 
 STYLE_OF_MARK = {"x": Style.GOOD, "~": Style.STRONG, "?": Style.CARE, "!": Style.DANGER}
 
@@ -58,20 +60,37 @@ def clock(view: RunView, width: int) -> Text:
 
 
 def run_lines(view: RunView, look: RunLook, width: int, height: int) -> list[Text]:
-    """The page of a run that goes on. The plan gives way first, then what was said."""
+    """The page of a run that goes on. What was said gives way first, then the plan, then hands.
+
+    The question is whole whatever the height: it stands right above the line to type on.
+    """
     pull = pull_line(view, width)
-    asked = question_lines(view.question, width) if view.question else []
+    asked = question_lines(view.question, width)[-height:] if view.question else []
     turn = [*_hands(view, width), *_waiting(view, look, width)]
     troubles = [text for words in look.troubles for text in trouble_lines(words, width)]
-    fixed = len(pull) + len(asked) + len(turn) + len(troubles) + 2
-    room = height - fixed
-    plan = _plan(view, width, max(3, min(len(view.steps), room - 6)))
-    said = _said(view, look, width, max(0, room - len(plan) - 2))
-    blank = [Text("")]
-    top = [rule(width), *troubles, *plan, rule(width), *pull]
-    below = [*(blank if turn else []), *turn, *(blank if said else []), *said]
-    gap = height - len(top) - len(below) - len(asked)
-    return [*top, *below, *(blank * max(0, gap)), *asked]
+    room = height - sum(map(len, (troubles, pull, asked, turn))) - RULES
+    steps = max(0, min(PLAN_LEAST, room), min(len(view.steps), room - 1 - SAID_LEAST))
+    space = room - steps - bool(turn)
+    said = _said(view, look, width, max(0, space - 1))
+    left = max(0, space - len(said) - bool(said) - bool(asked))
+    plan = _plan(view, width, min(len(view.steps), steps + left))
+    top = [rule(width, "" if plan else _which_step(view)), *troubles, *plan, *pull]
+    below = [*_apart(turn, space), *_apart(said, space)]
+    body = [*top, *below][: max(0, height - len(asked))]
+    gap = height - len(body) - len(asked)
+    return [*body, *([Text("")] * gap), *asked]
+
+
+RULES = 2
+"""Lines above and below the plan."""
+PLAN_LEAST = 3
+SAID_LEAST = 5
+"""Lines that the plan and what was said have while there is room for them."""
+
+
+def _apart(lines: list[Text], space: int) -> list[Text]:
+    """The lines after a blank one, if there is space for that."""
+    return [*([Text("")] if lines and space >= 0 else []), *lines]
 
 
 def trouble_lines(words: str, width: int) -> list[Text]:
@@ -82,18 +101,41 @@ def trouble_lines(words: str, width: int) -> list[Text]:
 # --- the plan -----------------------------------------------------------------------------
 
 
+TITLE_LEAST = 20
+"""Cells of a step's title that stay beside what was found."""
+
+
 def _plan(view: RunView, width: int, height: int) -> list[Text]:
+    """The steps around the one in hand; the rule below them counts the others."""
     steps = view.plan
-    at = next((at for at, step in enumerate(steps) if step.mark in "~?"), view.done)
-    first = around(len(steps), height, at)
+    if not height:
+        return []
+    part = cut(len(steps), height, _in_hand(steps), said=0)
     room = min(max((len(step.title) for step in steps), default=0), width - 42)
-    numbered = list(enumerate(steps, start=1))[first : first + height]
-    return [_step(number, step, room, width) for number, step in numbered]
+    numbered = list(enumerate(steps, start=1))[part.first : part.end]
+    rows = [_step(number, step, room, width) for number, step in numbered]
+    return [*rows, rule(width, part.more("step"))]
+
+
+def _in_hand(steps: tuple[StepView, ...]) -> int:
+    """Which step goes on, asks, or is the next."""
+    first = next((at for at, step in enumerate(steps) if step.mark in "~? "), len(steps) - 1)
+    return next((at for at, step in enumerate(steps) if step.mark in "~?"), first)
+
+
+def _which_step(view: RunView) -> str:
+    """What is said of the plan where no line of it has room."""
+    return f"step {_in_hand(view.plan) + 1} of {len(view.plan)}" if view.plan else ""
 
 
 def _step(number: int, step: StepView, room: int, width: int) -> Text:
+    """Its title and what was found: both whole if they can be, or else what was found."""
     tail = step.found or (step.usual if step.mark in " ~?" else "")
-    room = max(room, min(len(step.title), width - 9 - len(tail)))
+    left = width - 8 - cell_len(tail)
+    if left >= len(step.title):
+        room = min(max(room, len(step.title)), left)
+    elif left >= TITLE_LEAST:
+        room = min(room, left)
     words = f" {step.mark} {number:>2} {fit(step.title, room)}  {tail}"
     return line((fit(words, width).rstrip(), STYLE_OF_MARK.get(step.mark, Style.PLAIN)))
 
@@ -226,7 +268,8 @@ def how_to_answer(question: QuestionView) -> str:
     if question.kind == "typed":
         return f"Type {question.must_type} to go on. Enter alone does nothing."
     if question.kind == "choice":
-        choices = "   ".join(f"{n} {word}" for n, word in enumerate(question.choices, start=1))
-        return f"{choices}   (type the number or the word)"
-    words = HOW_TO_ANSWER.get(question.kind, "Type it, then Enter.")
+        choices = ", ".join(f"{n} {word}" for n, word in enumerate(question.choices, start=1))
+        words = f"{choices} (number or word)."
+    else:
+        words = HOW_TO_ANSWER.get(question.kind, "Type it, then Enter.")
     return f"{words} Enter alone: not checked." if question.optional else words

@@ -26,6 +26,7 @@ from console.history import view_of
 from console.journal import replay
 from console.report import FORMATS, export
 from console.run import Request
+from console.ticket import ticket
 from tests.harness import workshop
 
 A, B = "54ff72066667515108311467", "55ff6e065075555340261787"
@@ -119,7 +120,7 @@ def test_a_device_that_never_shows_is_beyond_repair_with_the_evidence(tmp_path):
         assert "kernel: usb 1-1: device descriptor read/64, error -71" in proof
         assert "Another computer: nothing came, you said" in proof
         assert Answered("known_good", "shows", "the bus") in events
-        assert ["x", "x", "x", "-", "x", "x", "x", "x"] == [step.mark for step in view.plan]
+        assert ["x", "x", "x", "-", "x", "-", "x", "x"] == [step.mark for step in view.plan]
         assert [] == shop.bus.sent
 
 
@@ -307,6 +308,19 @@ def test_rungs_that_were_skipped_leave_it_unfinished(tmp_path):
             view.ended.sentence
         )
         assert "Its port and its cable work." in view.ended.sentence
+
+
+def test_a_rung_that_was_skipped_or_not_needed_is_not_marked_as_done(tmp_path):
+    """In the plan, in the report and in the ticket alike; and it is behind us all the same."""
+    with climbed(tmp_path, "core-dead", other_port=["nothing"]) as (view, _, shop):
+        handed_over = export(shop.state, view.run, "md").decode()
+        short = ticket(replay(shop.state.journal(view.run)).records)
+
+    assert ["x", "x", "-", "-", "x", "-", "-", "-"] == [step.mark for step in view.plan]
+    assert 7 == view.done  # the other cable was left out of the plan itself
+    assert "3. `-` A known\\-good device in that port, that cable: not done" in handed_over
+    assert " - 3 A known-good device in that port, that cable: not done" in short
+    assert " - 6 The dead one without a hub: no hub in between: port 1-1" in short
 
 
 def test_shows_is_not_believed_where_the_bus_would_show_it(tmp_path):

@@ -103,12 +103,14 @@ def test_each_of_the_kernels_complaints_has_a_meaning_and_is_kept_as_it_was(line
 def test_a_port_that_saw_nothing_come_is_evidence_and_a_log_that_is_closed_is_none():
     """No attempt at all: contact, power, a cable that only charges."""
     left = KernelLog(("usb 1-1: USB disconnect, device number 4",))
-    closed = kernel_found(KernelLog(trouble="This user may not."), "1-1").found
+    closed = kernel_found(KernelLog(trouble="This user may not."), "1-1")
     came = kernel_found(KernelLog(("usb 1-1: new full-speed USB device number 4",)), "1-1")
 
     assert "only charges" in kernel_found(KernelLog(), "1-1").found.lines[0]
-    assert "since it was unplugged" in kernel_found(left, "1-1").found.words
-    assert (Said.SKIP, ()) == (closed.said, closed.proof)
+    assert "nothing came since it was unplugged" == kernel_found(left, "1-1").found.words
+    assert "nothing came on port 1-1" == kernel_found(KernelLog(), "1-1").found.words
+    assert (Said.SKIP, ()) == (closed.found.said, closed.found.proof)
+    assert ("This user may not.",) == closed.meanings
     assert "no trouble on port 1-1" == came.found.words
     assert "no trouble on any port" == kernel_found(KernelLog(), "").found.words
 
@@ -126,6 +128,25 @@ def test_without_a_port_the_faults_of_any_port_are_told_with_their_ports():
     assert (log[1], log[3]) == found
     assert ("1-1.4",) == ports_of(found)
     assert "on port 1-1.4" in kernel_found(KernelLog(found), "").found.words
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_trouble_is_told_in_a_few_words(count):
+    """They stand beside the step's title, on a page that names the port."""
+    faults = tuple(f"usb 1-{n}: device descriptor read/64, error -71" for n in range(1, count + 1))
+    here, anywhere = (kernel_found(KernelLog(faults), port).found.words for port in ("1-1", ""))
+
+    assert here == ("4 lines of trouble" if count == 4 else "1 line of trouble")
+    assert anywhere.endswith("of trouble on port 1-1" + (" and 3 others" if count == 4 else ""))
+    nameless = kernel_found(KernelLog(("usb usb1-port1: cannot enable.",)), "").found.words
+    assert "a line tells of trouble on a port not named" == nameless
+
+
+def test_what_is_skipped_or_not_needed_was_left_out():
+    """What was tried in vain was not."""
+    left_out = {said: Found(NO_HUB, said, "").was_left_out() for said in Said}
+
+    assert {SHOWS: False, NOTHING: False, SKIP: True, NEEDLESS: True} == left_out
 
 
 # --- verdicts ---------------------------------------------------------------------------------

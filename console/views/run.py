@@ -39,7 +39,8 @@ NOT_DONE = "not done"
 class StepView:
     """One line of the plan.
 
-    `mark` is " " to come, "~" going on, "?" asks, "x" done, "!" failed, "-" not done.
+    `mark` is " " to come, "~" going on, "?" asks, "x" done, "!" failed, "-" not done: left out,
+    not needed, or never begun.
     """
 
     id: str
@@ -191,7 +192,8 @@ class RunView:
 
     @property
     def done(self) -> int:
-        return sum(step.mark == "x" for step in self.steps)
+        """How many steps are behind us."""
+        return sum(step.mark in ("x", "-") for step in self.steps)
 
     @property
     def plan(self) -> tuple[StepView, ...]:
@@ -254,7 +256,8 @@ def fold_run(view: RunView, record: Record) -> RunView:
         case StepStarted() as event:
             return _step_started(view, record, event)
         case StepDone() as event:
-            view = _mark(view, event.step, mark="x", found=event.found, ended=record.at)
+            mark = "-" if event.left_out else "x"
+            view = _mark(view, event.step, mark=mark, found=event.found, ended=record.at)
             return replace(view, question=None)
         case StepFailed() as event:
             view = _mark(view, event.step, mark="!", found=event.sentence, ended=record.at)
@@ -410,7 +413,7 @@ def _is_a_pull(hand: str) -> bool:
 
 def meanwhile(view: RunView, since: str, until: str) -> tuple[str, ...]:
     """What a run came to between two times, newest last."""
-    steps = ((s.ended, f"{s.title}: {s.found or 'done'}") for s in view.steps if s.mark in "x!")
+    steps = ((s.ended, f"{s.title}: {s.found or 'done'}") for s in view.steps if s.mark in "x-!")
     said = ((said.at, said.sentence) for said in view.said)
     verdict = ((view.at, f"{view.verdict}."),) if view.verdict else ()
     happened = [line for line in (*steps, *said, *verdict) if since <= line[0] <= until]

@@ -92,6 +92,8 @@ class BenchFeed:
                 return self.bench.desk.mark(fields["port"], hands_off=off, by=by)
             case "note":
                 return self.bench.note(fields["run"], fields["text"], fields["by"])
+            case "note_job":
+                return self.bench.desk.note_job(fields["job"], fields["text"], fields["by"])
         raise AssertionError(do)
 
     def start_run(self, request: Request) -> str:

@@ -62,7 +62,8 @@ def test_a_device_is_told_with_its_flows_and_what_they_need():
 
     assert "Spark Core in DFU mode 6D7524674852" in text
     assert "DFU since 14:00:02" in text
-    assert "f 2 Give it a new private key" in text
+    assert " f 2 rekey          Give it a new private key" in text
+    assert " rekey: Give it a new private key. Backs up the key slot" in text
     for head in ("Have ready", "Hands", "Keeps", "Next"):
         assert f" {head} " in text
 
