@@ -82,7 +82,8 @@ class Arrivals:
             )
         )
         # After the wait: on a plain terminal what hands do stands above the prompt then.
-        asked = Asked(question.id, question.kind.value, text, True, "", question.choices, True)
+        # Whoever is asked leaves it out by a word of its own, never by an empty Enter.
+        asked = Asked(question.id, question.kind.value, text, False, "", question.choices, True)
         self._host.post(asked)
         came, answered = self._until(question, asked, watch.limit, look, hear)
         self._host.post(WaitEnded("came" if came else "did not come"))
@@ -118,7 +119,7 @@ class Arrivals:
                 return came, Answered(question.id, question.choices[0], BUS)
             objection = self._objection(question, reply, hear)
             if not objection:
-                return None, Answered(question.id, reply.answer or "not checked", reply.by)
+                return None, Answered(question.id, reply.answer, reply.by)
             self._host.post(Told(objection))
             self._host.post(asked)  # anew: what was typed is gone from every screen
 
@@ -133,6 +134,4 @@ class Arrivals:
         return signal
 
     def _objection(self, question: Question, reply: Reply, hear: Hear) -> str:
-        if not reply.answer:
-            return ""  # not checked
         return hear(reply.answer) if question.fits(reply.answer) else question.misfit()

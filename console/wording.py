@@ -69,8 +69,9 @@ def _line(event: Event, view: RunView) -> str:
             return f"{practice}run {it.run}: {what}{job}{goes_on}"
         case StepStarted() as it:
             return _step_started(it, view)
-        case StepDone(step, found):
-            return f" x {_numbered(step, view)}{': ' if found else ''}{found}"
+        case StepDone(step, found, left_out):
+            mark = "-" if left_out else "x"
+            return f" {mark} {_numbered(step, view)}{': ' if found else ''}{found}"
         case StepFailed(step, sentence, advice):
             return f" ! {_numbered(step, view)}: {sentence} {advice}".rstrip()
         case RunEnded() as it:

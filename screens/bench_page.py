@@ -248,6 +248,7 @@ def _who(device: DeviceView, card: DeviceCard | None, width: int) -> list[Text]:
         line(here) if device.here else line((away, Style.CARE)),
         *paragraph(about, width),
         *([line((f" {device.mark.upper()}. m clears it.", Style.CARE))] if device.mark else []),
+        *_entry("Begun", device.begun, width),
         *_entry("Next", device.next, width),
     ]
 

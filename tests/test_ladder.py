@@ -321,6 +321,8 @@ def test_a_rung_that_was_skipped_or_not_needed_is_not_marked_as_done(tmp_path):
     assert "3. `-` A known\\-good device in that port, that cable: not done" in handed_over
     assert " - 3 A known-good device in that port, that cable: not done" in short
     assert " - 6 The dead one without a hub: no hub in between: port 1-1" in short
+    assert " \\- 3 A known\\-good device" in handed_over
+    assert " x 3 A known" not in handed_over
 
 
 def test_shows_is_not_believed_where_the_bus_would_show_it(tmp_path):
@@ -329,6 +331,15 @@ def test_shows_is_not_believed_where_the_bus_would_show_it(tmp_path):
     with climbed(tmp_path, "core-dead", **script) as (view, events, _):
         told = [e.sentence for e in events if isinstance(e, Told)]
         assert any("I would see it myself" in sentence for sentence in told)
+        assert "nothing came, you said" == view.steps[2].found
+
+
+def test_an_empty_answer_leaves_no_rung_out(tmp_path):
+    """Enter alone is no word; skip is one."""
+    script = {"known_good": ["", "nothing"], "other_cable": ["nothing"]}
+    with climbed(tmp_path, "core-dead", **script) as (view, events, _):
+        told = [e.sentence for e in events if isinstance(e, Told)]
+        assert "One of: shows, nothing, skip." in told
         assert "nothing came, you said" == view.steps[2].found
 
 

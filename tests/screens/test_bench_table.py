@@ -112,3 +112,12 @@ def test_where_too_many_wait_the_rest_of_them_is_counted():
     assert said.endswith(" more wait")
     named = said.count("! on port")
     assert f"{35 - named} more wait" in said
+
+
+def test_what_was_begun_stands_in_the_row_and_below():
+    """The mark in letters, and what it was."""
+    begun = "rekey, run 1 of 2026-01-01, unfinished: contents gone, bootloader alive."
+    shot = snapshot(replace(plugged(), begun=begun))
+
+    assert "! finish it" in row(shot)
+    assert "Begun      rekey, run 1 of 2026-01-01, unfinished" in "\n".join(page(shot))
