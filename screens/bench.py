@@ -164,13 +164,9 @@ class BenchPage(PracticeHands, Page):
             self._look = replace(self._look, find=event.value.strip(), pane="table", offset=0)
             self.redraw()
 
-    def action_back(self) -> None:
-        if self.answer.about == FIND:
-            self.answer.close()
+    def dropped(self, about: str) -> None:
+        if about == FIND:
             self.leave_screen()
-            self.redraw()
-        else:
-            super().action_back()
 
     def action_label(self) -> None:
         """A field for the name of the port in hand; an empty name takes it away."""
