@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
@@ -40,6 +41,13 @@ SCROLLING = ("up", "down", "pageup", "pagedown")
 """Keys that are no text, and act beside a field."""
 
 
+@dataclass(frozen=True, eq=False)
+class Press:
+    """One press of a key: which wish the press directly before it has put up for it."""
+
+    wish: object = None
+
+
 class Page(Screen[None], inherit_bindings=False):
     """The base of every screen."""
 
@@ -62,6 +70,8 @@ class Page(Screen[None], inherit_bindings=False):
         super().__init__()
         self._words = ""
         self._there = asyncio.Event()
+        self.press = Press()
+        self._put_up: object = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="head"):
@@ -133,8 +143,18 @@ class Page(Screen[None], inherit_bindings=False):
 
     def say(self, words: str) -> None:
         """One sentence in place of the key line, until the next key."""
-        self._words = words
+        self._words, self._put_up = words, None
         self.redraw()
+
+    def say_press_again(self, words: str, wish: object) -> None:
+        """Say what the next press of this key does; any other key or sentence takes it back."""
+        self.say(words)
+        self._put_up = wish
+
+    def take_back(self) -> None:
+        """The sentence that asks for a second press is not true any more."""
+        if self._put_up is not None:
+            self._words, self._put_up = "", None
 
     # --- what is typed ----------------------------------------------------------------------
 
@@ -142,6 +162,7 @@ class Page(Screen[None], inherit_bindings=False):
         """A key or a paste: a command, text, or thrown away. What was said of the last one goes."""
         await self._there.wait()
         had, before, self._words = self._words, self.answer.key_line(), ""
+        self.press, self._put_up = Press(self._put_up), None
         key = event.key if isinstance(event, events.Key) else ""
         if self._is_command(key):
             await self._command(key, event)

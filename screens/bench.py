@@ -19,7 +19,7 @@ from console.jobs import job_lines, known_job, scp_line
 from console.run import Request
 from console.views import Row, RunView
 from screens import bench_page
-from screens.base import JOB, LABEL, Page
+from screens.base import JOB, LABEL, Page, Press
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
 from screens.job import JobPage
@@ -56,7 +56,6 @@ class BenchPage(PracticeHands, Page):
     def __init__(self) -> None:
         super().__init__()
         self._look = BenchLook()
-        self._again_on = ""
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -248,11 +247,13 @@ class BenchPage(PracticeHands, Page):
         )
 
     def action_again(self) -> None:
-        """Say what would be done again, and where; the second time it starts."""
-        state = self.console_app.feed.state
-        self.send(lambda: last_ended(state), self._again)
+        """Say what would be done again, and where; a second press directly after starts it."""
+        state, press = self.console_app.feed.state, self.press
+        self.send(lambda: last_ended(state), lambda view: self._again(view, press))
 
-    def _again(self, view: RunView | None) -> None:
+    def _again(self, view: RunView | None, press: Press) -> None:
+        if press is not self.press:
+            return  # the person has gone on
         port, card = self.look.port, self.shot.cards.get(self.look.port)
         device = self.shot.device(port)
         if view is None:
@@ -267,13 +268,12 @@ class BenchPage(PracticeHands, Page):
         except NoSuchFlow as error:
             self.say(f"{error.sentence} It was the last run here.")
             return
-        if self._again_on != f"{port} {view.run}":
-            self._again_on = f"{port} {view.run}"
-            where = f"{self.place(port)}{f', job {wish.job}' if wish.job else ''}"
-            self.say(f"{view.title} again on {where}? It asks {asked}. Press . again.")
-        else:
-            self._again_on = ""
+        if press.wish == wish:
             self._start(wish)
+            return
+        where = f"{self.place(port)}{f', job {wish.job}' if wish.job else ''}"
+        words = f"{view.title} again on {where}? It asks {asked}. Press . again."
+        self.say_press_again(words, wish)
 
     def _start(self, wish: Request) -> None:
         feed = self.console_app.feed

@@ -23,6 +23,7 @@ from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run_page import RunLook
 from screens.text import TextPage
 
+STOP = "stop"
 STOPS = {
     True: "S again: it stops before its next step, and nothing more is sent to the device.",
     False: 'Not in this step: half done is worse. S again: it stops before "{stop_at}".',
@@ -50,7 +51,6 @@ class RunPage(PracticeHands, Page):
         super().__init__()
         self._run_id = run_id
         self._offset = 0
-        self._stop_said = False
         self._tick: Timer | None = None
 
     # --- what is shown ------------------------------------------------------------------------
@@ -97,8 +97,8 @@ class RunPage(PracticeHands, Page):
             return
         self._settle_question()
         self._settle_tick()
-        if self._stop_said and self.view.ended is not None:
-            self._stop_said, self._words = False, ""
+        if self.view.ended is not None:
+            self.take_back()
         super().redraw()
 
     # --- the question ---------------------------------------------------------------------------
@@ -177,16 +177,14 @@ class RunPage(PracticeHands, Page):
         self.redraw()
 
     def action_stop(self) -> None:
-        """Say where it can stop; the second S asks for it."""
+        """Say where it can stop; a second S directly after asks for it."""
         view = self.view
         if view.ended is not None:
             self.say("This run has ended.")
-        elif not self._stop_said:
-            self._stop_said = True
-            self.say(STOPS[view.may_stop_now].format(stop_at=view.stop_at))
-        else:
-            self._stop_said = False
+        elif self.press.wish == STOP:
             self._ask_to_stop()
+        else:
+            self.say_press_again(STOPS[view.may_stop_now].format(stop_at=view.stop_at), STOP)
 
     def _ask_to_stop(self) -> None:
         feed, run = self.console_app.feed, self._run_id

@@ -10,26 +10,8 @@ from console.history import view_of
 from screens.answer import CAME, EARLY, ENTER_FIRST, Hand
 from screens.bench import BenchPage
 from screens.run import RunPage
-from tests.screens.showing import seen, sees, types, until
+from tests.screens.showing import burst, seen, sees, types, until
 from tests.screens.test_app import shown, start_rekey, to_consent
-
-SPECIAL = {"\r": "enter", "\x1b": "escape", "\x7f": "backspace", " ": "space", ".": "full_stop"}
-
-
-def keys(words, at=None):
-    """Each letter as a key event, as typed at that time."""
-    for letter in words:
-        event = events.Key(SPECIAL.get(letter, letter), letter)
-        if at is not None:
-            event.time = at
-        yield event
-
-
-async def burst(pilot, words, at=None):
-    """All of it at once, as a line that hung delivers it."""
-    for event in keys(words, at):
-        pilot.app.post_message(event)
-    await pilot.pause()
 
 
 async def may_type(pilot):
