@@ -26,6 +26,7 @@ from screens.job import JobPage
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
+from screens.words import with_tab
 
 FIND = "find"
 PANES = ("table", "detail", "lately")
@@ -78,11 +79,16 @@ class BenchPage(PracticeHands, Page):
 
     def page(self) -> Draw:
         shot, look = self.shot, self.look
-        return lambda width, height: bench_page.bench_lines(shot, look, width, height)
+
+        def draw(width: int, height: int) -> list[Text]:
+            lines = bench_page.bench_lines(shot, look, width, height)
+            return lines if look.pane == "detail" else with_tab(lines)
+
+        return draw
 
     def keys(self) -> str:
         if self.shot.practice:
-            return "Enter open  f flows  x plug/pull  y buttons  n note  e export  ? help  q leave"
+            return "Enter open  f flows  d dead  Tab pane  x plug y press  n note  ? help  q leave"
         return "Enter open  f flows  d dead/not shown  n note  e export  / find  ? help  q leave"
 
     # --- keys ---------------------------------------------------------------------------------

@@ -29,7 +29,10 @@ from screens.snapshot import NOT_SHOWN, Snapshot, card_from
 
 PATIENCE = 20.0
 """Seconds of real time that a test waits for the bench's threads before it fails."""
-SPECIAL = {"\r": "enter", "\x1b": "escape", "\x7f": "backspace", " ": "space", ".": "full_stop"}
+SPECIAL = {"\r": "enter", "\x1b": "escape", "\x7f": "backspace", " ": "space"} | {
+    ".": "full_stop",
+    "/": "slash",
+}
 
 
 class BenchFeed:
