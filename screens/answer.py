@@ -24,6 +24,7 @@ from screens.words import harmless, line
 EARLY = "That was typed before the question was there. Type it again."
 ENTER_FIRST = "That was typed before the question was there. Enter, then type it again."
 CAME = "A question came while you used the keys. Enter: to the answer. Esc: to the keys."
+NOT_THE_SAME = "The two are not the same. Type it again."
 
 HELD = "Held: the next question comes here.  Esc to the keys"
 THROWN_AWAY = "Typed too early: thrown away up to Enter.  Esc to the keys"
@@ -111,7 +112,8 @@ class Answer(Horizontal):
         self._give = give
         self._field: Field | None = None
         self._label = self._hint = self._last_asked = ""
-        self._secret = self._half = self._dropped = False
+        self._secret = self._twice = self._half = self._dropped = False
+        self._first: str | None = None
         self.display = False
 
     def compose(self) -> ComposeResult:
@@ -152,16 +154,20 @@ class Answer(Horizontal):
 
     def open(self, about: str, label: str) -> None:
         """A field of the person's own; what was half typed for another is dropped."""
-        self.asked = self._half = self._dropped = False
+        self.asked = self._half = self._dropped = self._twice = False
         self._draw_field(about, label, secret=False, hint="")
         self._to(Hand.FIELD)
 
-    def ask(self, about: str, label: str, *, secret: bool = False, hint: str = "") -> str:
+    def ask(
+        self, about: str, label: str, *, secret: bool = False, hint: str = "", twice: bool = False
+    ) -> str:
         """The field for a question of a run, and what to say of what was typed before it.
 
         It has the keyboard at once, unless the person uses the keys: then Enter leads to it.
-        How many characters of a secret are typed is shown, after the hint.
+        How many characters of a secret are typed is shown, after the hint. What has to be typed
+        twice is given only if both are the same.
         """
+        self._twice = twice
         self._half = self._half or self._is_half_typed
         said = ENTER_FIRST if self._half else EARLY if self._dropped else ""
         known, at_once = about == self._last_asked, not self.keys_used or self._is_expected
@@ -202,7 +208,7 @@ class Answer(Horizontal):
         if self._field is not None:
             self._field.value = ""
             self._field.remove()
-        self._field = None
+        self._field = self._first = None
 
     def _fold(self) -> None:
         self._empty()
@@ -278,9 +284,21 @@ class Answer(Horizontal):
         if self.asked and (self._half or field.is_early(event)):
             return self._too_early(event)
         if _key(event) == "enter":
-            self._give(self.about, field.value)
+            return self._entered(field.value)
+        await field.take(event)
+        return ""
+
+    def _entered(self, words: str) -> str:
+        first = self._first
+        if self._twice and first is None and words:
+            self._fresh(f"{self._label}, once more")
+            self._first = words
+        elif self._twice and first not in (None, words):
+            self._fresh(self._label)
+            return NOT_THE_SAME
         else:
-            await field.take(event)
+            self._first = None
+            self._give(self.about, words)
         return ""
 
     def _too_early(self, event: Typed) -> str:

@@ -115,9 +115,13 @@ class RunPage(PracticeHands, Page):
             self._ask(question)
 
     def _ask(self, question: QuestionView) -> None:
-        secret = question.kind == "secret"
-        about, hint = _about(question), question.hint
-        self._words = self.answer.ask(about, question.id, secret=secret, hint=hint)
+        self._words = self.answer.ask(
+            _about(question),
+            question.id,
+            secret=question.kind == "secret",
+            hint=question.hint,
+            twice=getattr(question, "twice", False),
+        )
 
     def close_note(self) -> None:
         super().close_note()
