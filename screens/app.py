@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.message import Message
@@ -52,6 +53,18 @@ class Replug(App[str], inherit_bindings=False):
         self.theme = "ansi-dark"
         self.push_screen(BenchPage())
         self.feed.begin(lambda shot: self.post_message(Arrived(shot)))
+
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed goes to the page in hand, whole and in its order.
+
+        Textual sends a key round by its widgets' queues before it looks what it is bound to;
+        meanwhile the keys behind it meet bindings that are not theirs.
+        """
+        if isinstance(event, events.Key | events.Paste) and isinstance(self.screen, Page):
+            self.app_focus = True
+            await self.screen.typed(event)
+        else:
+            await super().on_event(event)
 
     def on_arrived(self, message: Arrived) -> None:
         before, self.shot = self.shot, message.shot

@@ -1,15 +1,19 @@
 """What every screen here has: a header, a page, a line to type on, keys, and the same few keys.
 
 The rule: a screen shows a snapshot, sends an answer, starts a flow, or goes to another screen.
+A key acts before the next one is looked at, so none is taken for what it was not typed for.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -17,7 +21,7 @@ from textual.screen import Screen
 
 from console import report
 from console.errors import ConsoleError
-from screens.answer import Answer
+from screens.answer import Answer, Hand, Typed, text_of
 from screens.lines import Draw, Lines, Style
 from screens.snapshot import Snapshot
 from screens.words import fit, line, paragraph, port_words, rule
@@ -30,6 +34,18 @@ T = TypeVar("T")
 NOTE = "note"
 LABEL = "label of port "
 JOB = "job of port "
+
+HARMLESS = ("escape", "ctrl+l", "ctrl+c")
+"""Keys that act whatever is typed on."""
+SCROLLING = ("up", "down", "pageup", "pagedown")
+"""Keys that are no text, and act beside a field."""
+
+
+@dataclass(frozen=True, eq=False)
+class Press:
+    """One press of a key: which wish the press directly before it has put up for it."""
+
+    wish: object = None
 
 
 class Page(Screen[None], inherit_bindings=False):
@@ -53,16 +69,20 @@ class Page(Screen[None], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._words = ""
+        self._there = asyncio.Event()
+        self.press = Press()
+        self._put_up: object = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="head"):
             yield Lines("what")
             yield Lines("clock")
         yield Lines("page")
-        yield Answer()
+        yield Answer(self.given)
         yield Lines("foot")
 
     def on_mount(self) -> None:
+        self._there.set()
         self.redraw()
 
     def on_screen_resume(self) -> None:
@@ -118,34 +138,76 @@ class Page(Screen[None], inherit_bindings=False):
         said = paragraph(self._words, width, style=Style.CARE)
         if len(said) > 1:
             return said[0], line((fit(said[1].plain, width).rstrip(), Style.CARE))
-        keys = line(fit(f" {self.keys()}", width).rstrip())
+        keys = line(fit(f" {self.answer.key_line() or self.keys()}", width).rstrip())
         return (rule(width), *(said or [keys]))
 
     def say(self, words: str) -> None:
         """One sentence in place of the key line, until the next key."""
-        self._words = words
+        self._words, self._put_up = words, None
         self.redraw()
 
-    def on_descendant_focus(self) -> None:
-        self.redraw()
+    def say_press_again(self, words: str, wish: object) -> None:
+        """Say what the next press of this key does; any other key or sentence takes it back."""
+        self.say(words)
+        self._put_up = wish
 
-    def on_descendant_blur(self) -> None:
-        self.redraw()
+    def take_back(self) -> None:
+        """The sentence that asks for a second press is not true any more."""
+        if self._put_up is not None:
+            self._words, self._put_up = "", None
 
-    def on_key(self) -> None:
-        if self._words:
-            self.say("")
+    # --- what is typed ----------------------------------------------------------------------
+
+    async def typed(self, event: Typed) -> None:
+        """A key or a paste: a command, text, or thrown away. What was said of the last one goes."""
+        await self._there.wait()
+        had, before, self._words = self._words, self.answer.key_line(), ""
+        self.press, self._put_up = Press(self._put_up), None
+        key = event.key if isinstance(event, events.Key) else ""
+        if self._is_command(key):
+            await self._command(key, event)
+        elif words := await self.answer.take(event):
+            self.say(words)
+        if had or before != self.answer.key_line():
+            self.redraw()
+        await self.answer.ready()
+
+    def _is_command(self, key: str) -> bool:
+        answer = self.answer
+        if answer.hand is Hand.KEYS:
+            answer.keys_used = True
+            return True
+        beside = key in SCROLLING and (answer.is_own or answer.hand is Hand.FIELD)
+        return beside or key in HARMLESS
+
+    async def _command(self, key: str, event: Typed) -> None:
+        """What the key is bound to here; a field that it opens knows the key."""
+        about, active = self.answer.about, self.active_bindings.get(key)
+        if active is None:
+            return
+        await self.app.run_action(active.binding.action, active.node)
+        if self.answer.is_own and self.answer.about != about:
+            self.answer.opened_by = text_of(event)
 
     # --- sending ------------------------------------------------------------------------------
 
-    def send(self, wish: Callable[[], T], then: Callable[[T], None]) -> None:
+    def send(
+        self,
+        wish: Callable[[], T],
+        then: Callable[[T], None],
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         """Do something slow away from the screen; what it objects to is said."""
+
+        def object_to(error: ConsoleError) -> None:
+            refused()
+            self.say(f"{error.sentence} {error.advice}")
 
         def work() -> None:
             try:
                 result = wish()
             except ConsoleError as error:
-                self.app.call_from_thread(self.say, f"{error.sentence} {error.advice}")
+                self.app.call_from_thread(object_to, error)
             else:
                 self.app.call_from_thread(then, result)
 
@@ -153,22 +215,36 @@ class Page(Screen[None], inherit_bindings=False):
 
     # --- keys that every screen has -------------------------------------------------------------
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return True
-
     @property
     def answer(self) -> Answer:
         return self.query_one(Answer)
 
     def action_back(self) -> None:
         """Out of the field first, then out of the screen."""
-        if self.answer.about.startswith((NOTE, LABEL, JOB)):
-            self.close_note()
-        elif self.focused is not None:
-            self.set_focus(None)
+        answer = self.answer
+        if answer.is_own:
+            self._out_of_own_field()
+        elif answer.hand is not Hand.KEYS:
+            answer.keys_used = True
+            answer.to_the_keys()
         else:
             self.leave_screen()
         self.redraw()
+
+    def _out_of_own_field(self) -> None:
+        """Bad lines make an Esc of an arrow key: the first one loses nothing."""
+        answer = self.answer
+        if answer.hand is Hand.FIELD and answer.words:
+            answer.put_aside()
+            return
+        about, words = answer.about, answer.words
+        self.close_note()
+        self.dropped(about)
+        if words:
+            self.say("Dropped: nothing of it was sent.")
+
+    def dropped(self, about: str) -> None:
+        """A field of the person's own was left without an Enter."""
 
     def leave_screen(self) -> None:
         self.app.pop_screen()
@@ -185,11 +261,12 @@ class Page(Screen[None], inherit_bindings=False):
     def action_note(self) -> None:
         self.answer.open(NOTE, f"note{f', run {self.run_in_hand}' if self.run_in_hand else ''}")
 
-    def on_answer_given(self, event: Answer.Given) -> None:
-        if event.about == NOTE:
-            self._take_note(event.words.strip())
+    def given(self, about: str, words: str) -> None:
+        """Enter was pressed in the field."""
+        if about == NOTE:
+            self._take_note(words.strip())
         else:
-            self.take_answer(event.about, event.words)
+            self.take_answer(about, words)
         self.redraw()
 
     def take_answer(self, about: str, words: str) -> None:

@@ -19,13 +19,14 @@ from console.jobs import job_lines, known_job, scp_line
 from console.run import Request
 from console.views import Row, RunView
 from screens import bench_page
-from screens.base import JOB, LABEL, Page
+from screens.base import JOB, LABEL, Page, Press
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
 from screens.job import JobPage
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
+from screens.words import with_tab
 
 FIND = "find"
 PANES = ("table", "detail", "lately")
@@ -56,7 +57,6 @@ class BenchPage(PracticeHands, Page):
     def __init__(self) -> None:
         super().__init__()
         self._look = BenchLook()
-        self._again_on = ""
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -79,11 +79,16 @@ class BenchPage(PracticeHands, Page):
 
     def page(self) -> Draw:
         shot, look = self.shot, self.look
-        return lambda width, height: bench_page.bench_lines(shot, look, width, height)
+
+        def draw(width: int, height: int) -> list[Text]:
+            lines = bench_page.bench_lines(shot, look, width, height)
+            return lines if look.pane == "detail" else with_tab(lines)
+
+        return draw
 
     def keys(self) -> str:
         if self.shot.practice:
-            return "Enter open  f flows  x plug/pull  y buttons  n note  e export  ? help  q leave"
+            return "Enter open  f flows  d dead  Tab pane  x plug y press  n note  ? help  q leave"
         return "Enter open  f flows  d dead/not shown  n note  e export  / find  ? help  q leave"
 
     # --- keys ---------------------------------------------------------------------------------
@@ -164,13 +169,9 @@ class BenchPage(PracticeHands, Page):
             self._look = replace(self._look, find=event.value.strip(), pane="table", offset=0)
             self.redraw()
 
-    def action_back(self) -> None:
-        if self.answer.about == FIND:
-            self.answer.close()
+    def dropped(self, about: str) -> None:
+        if about == FIND:
             self.leave_screen()
-            self.redraw()
-        else:
-            super().action_back()
 
     def action_label(self) -> None:
         """A field for the name of the port in hand; an empty name takes it away."""
@@ -252,11 +253,13 @@ class BenchPage(PracticeHands, Page):
         )
 
     def action_again(self) -> None:
-        """Say what would be done again, and where; the second time it starts."""
-        state = self.console_app.feed.state
-        self.send(lambda: last_ended(state), self._again)
+        """Say what would be done again, and where; a second press directly after starts it."""
+        state, press = self.console_app.feed.state, self.press
+        self.send(lambda: last_ended(state), lambda view: self._again(view, press))
 
-    def _again(self, view: RunView | None) -> None:
+    def _again(self, view: RunView | None, press: Press) -> None:
+        if press is not self.press:
+            return  # the person has gone on
         port, card = self.look.port, self.shot.cards.get(self.look.port)
         device = self.shot.device(port)
         if view is None:
@@ -271,13 +274,12 @@ class BenchPage(PracticeHands, Page):
         except NoSuchFlow as error:
             self.say(f"{error.sentence} It was the last run here.")
             return
-        if self._again_on != f"{port} {view.run}":
-            self._again_on = f"{port} {view.run}"
-            where = f"{self.place(port)}{f', job {wish.job}' if wish.job else ''}"
-            self.say(f"{view.title} again on {where}? It asks {asked}. Press . again.")
-        else:
-            self._again_on = ""
+        if press.wish == wish:
             self._start(wish)
+            return
+        where = f"{self.place(port)}{f', job {wish.job}' if wish.job else ''}"
+        words = f"{view.title} again on {where}? It asks {asked}. Press . again."
+        self.say_press_again(words, wish)
 
     def _start(self, wish: Request) -> None:
         feed = self.console_app.feed

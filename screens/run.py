@@ -16,13 +16,14 @@ from console.chapter import read_whole
 from console.ticket import ticket
 from console.views import QuestionView, RunView
 from screens import run_page, verdict_page
-from screens.answer import answer_to
-from screens.base import NOTE, Page
+from screens.answer import HELD, Hand, answer_to
+from screens.base import Page
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run_page import RunLook
 from screens.text import TextPage
 
+STOP = "stop"
 STOPS = {
     True: "S again: it stops before its next step, and nothing more is sent to the device.",
     False: 'Not in this step: half done is worse. S again: it stops before "{stop_at}".',
@@ -50,7 +51,6 @@ class RunPage(PracticeHands, Page):
         super().__init__()
         self._run_id = run_id
         self._offset = 0
-        self._stop_said = False
         self._tick: Timer | None = None
 
     # --- what is shown ------------------------------------------------------------------------
@@ -84,7 +84,7 @@ class RunPage(PracticeHands, Page):
     def keys(self) -> str:
         if self.view.ended is not None:
             return "e export   c ticket   t trace   space on   Esc to the bench   ? help   q leave"
-        if self.answer.is_open and self.focused is not None:
+        if self.answer.hand is Hand.FIELD:
             return "Enter sends   Esc to the keys: S stop  q leave, it waits  n note  ? why"
         if self.view.question is not None:
             return "Enter to the answer   S stop   n note   t trace   Esc bench   ? why   q leave"
@@ -97,8 +97,8 @@ class RunPage(PracticeHands, Page):
             return
         self._settle_question()
         self._settle_tick()
-        if self._stop_said and self.view.ended is not None:
-            self._stop_said, self._words = False, ""
+        if self.view.ended is not None:
+            self.take_back()
         super().redraw()
 
     # --- the question ---------------------------------------------------------------------------
@@ -106,14 +106,22 @@ class RunPage(PracticeHands, Page):
     def _settle_question(self) -> None:
         """The field stands for the open question; a new question gets a new one."""
         question, answer = self.view.question, self.answer
-        if answer.about == NOTE:
+        if answer.is_own:
             return
         if question is None:
-            if answer.is_open:
-                answer.close()
+            if answer.is_open or answer.hand is not Hand.KEYS:
+                answer.nothing_asked(ended=self.view.ended is not None)
         elif answer.about != _about(question):
-            secret = question.kind == "secret"
-            answer.open(_about(question), question.id, secret=secret, hint=question.hint)
+            self._ask(question)
+
+    def _ask(self, question: QuestionView) -> None:
+        self._words = self.answer.ask(
+            _about(question),
+            question.id,
+            secret=question.kind == "secret",
+            hint=question.hint,
+            twice=getattr(question, "twice", False),
+        )
 
     def close_note(self) -> None:
         super().close_note()
@@ -124,20 +132,28 @@ class RunPage(PracticeHands, Page):
         if question is None or about != _about(question):
             return
         sent, said = answer_to(question, words)
-        if said:
-            self.say(said)
+        if sent is not None:
+            self.answer.hold()
+            self.say(f"{said} {HELD}" if said else "")
+            self._send_answer(question, sent)
+            return
+        self.say(said)
         if question.kind in ("confirm", "typed", "secret"):
             # What was wrong in it is not mended but typed anew, and a secret stays nowhere.
             self.answer.again()
-        if sent is not None:
-            self._send_answer(question, sent)
 
     def _send_answer(self, question: QuestionView, words: str) -> None:
         feed, run = self.console_app.feed, self._run_id
         self.send(
             lambda: feed.ask("answer", run=run, question=question.id, answer=words, by=feed.by),
             lambda _: None,
+            lambda: self._not_sent(question),
         )
+
+    def _not_sent(self, question: QuestionView) -> None:
+        """The bench refused it: what is still asked has a field again."""
+        if self.view.question == question:
+            self._ask(question)
 
     # --- the one tick -----------------------------------------------------------------------------
 
@@ -161,20 +177,18 @@ class RunPage(PracticeHands, Page):
         if self.view.ended is not None:
             self.leave_screen()
         elif self.answer.field is not None:
-            self.answer.field.focus()
+            self.answer.take_up()
         self.redraw()
 
     def action_stop(self) -> None:
-        """Say where it can stop; the second S asks for it."""
+        """Say where it can stop; a second S directly after asks for it."""
         view = self.view
         if view.ended is not None:
             self.say("This run has ended.")
-        elif not self._stop_said:
-            self._stop_said = True
-            self.say(STOPS[view.may_stop_now].format(stop_at=view.stop_at))
-        else:
-            self._stop_said = False
+        elif self.press.wish == STOP:
             self._ask_to_stop()
+        else:
+            self.say_press_again(STOPS[view.may_stop_now].format(stop_at=view.stop_at), STOP)
 
     def _ask_to_stop(self) -> None:
         feed, run = self.console_app.feed, self._run_id

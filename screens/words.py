@@ -98,8 +98,21 @@ def window(lines: Sequence[Text], height: int, offset: int) -> list[Text]:
     shown = list(lines[offset : offset + height])
     below = len(lines) - offset - len(shown)
     if below > 0 and shown:
-        shown[-1] = line((f" .. {below + 1} more lines: space or arrow down", Style.PALE))
+        shown[-1] = More(below + 1)
     return shown
+
+
+class More(Text):
+    """The last line of a window below which there are others: how many, and how to come there."""
+
+    def __init__(self, count: int, first: str = "") -> None:
+        super().__init__(f" .. {count} more lines: {first}space or arrow down", Style.PALE.value)
+        self.count = count
+
+
+def with_tab(lines: Sequence[Text]) -> list[Text]:
+    """The same lines in a pane that is not in hand: Tab comes before space."""
+    return [More(each.count, "Tab, then ") if isinstance(each, More) else each for each in lines]
 
 
 def clamp(offset: int, length: int, height: int) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from textual import events
 
 from console.bench import Bench
 from console.cards import absent_card, card
@@ -27,6 +29,10 @@ from screens.snapshot import NOT_SHOWN, Snapshot, card_from
 
 PATIENCE = 20.0
 """Seconds of real time that a test waits for the bench's threads before it fails."""
+SPECIAL = {"\r": "enter", "\x1b": "escape", "\x7f": "backspace", " ": "space"} | {
+    ".": "full_stop",
+    "/": "slash",
+}
 
 
 class BenchFeed:
@@ -133,6 +139,22 @@ async def types(pilot: Any, words: str) -> None:
     page = pilot.app.screen
     await until(pilot, lambda: page.answer.field is not None and page.answer.field.was_seen)
     await pilot.press(*("space" if c == " " else c for c in words), "enter")
+
+
+def keys(words: str, at: float | None = None) -> Iterator[events.Key]:
+    """Each letter as a key event, as typed at that time."""
+    for letter in words:
+        event = events.Key(SPECIAL.get(letter, letter), letter)
+        if at is not None:
+            event.time = at
+        yield event
+
+
+async def burst(pilot: Any, words: str, at: float | None = None) -> None:
+    """All of it at once, as a line that hung delivers it."""
+    for event in keys(words, at):
+        pilot.app.post_message(event)
+    await pilot.pause()
 
 
 def records(*events: Event, start: int = 1) -> tuple[Record, ...]:
