@@ -15,14 +15,13 @@ from textual.widgets import Input
 from console.again import same_again, still_asked
 from console.errors import NoSuchFlow
 from console.history import last_ended, last_on
-from console.jobs import job_lines, known_job, scp_line
 from console.run import Request
 from console.views import Row, RunView
 from screens import bench_page
 from screens.base import JOB, LABEL, Page, Press
 from screens.bench_page import BenchLook
 from screens.flows import FlowsPage
-from screens.job import JobPage
+from screens.job import JobPage, job_words
 from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
@@ -227,13 +226,7 @@ class BenchPage(PracticeHands, Page):
 
     def _show_job(self, job: str) -> None:
         feed, host = self.console_app.feed, self.shot.host
-
-        def read() -> str:
-            feed.ask("look")
-            said, runs = known_job(feed.state, job)
-            return "\n".join(job_lines(said, runs, scp_line(feed.state, job, feed.by, host)))
-
-        self.send(read, lambda words: self._show_job_page(job, words))
+        self.send(lambda: job_words(feed, job, host), lambda words: self._show_job_page(job, words))
 
     def _show_job_page(self, job: str, words: str) -> None:
         self.app.push_screen(JobPage(job, words))

@@ -120,7 +120,7 @@ class RunPage(PracticeHands, Page):
             question.id,
             secret=question.kind == "secret",
             hint=question.hint,
-            twice=getattr(question, "twice", False),
+            twice=question.twice,
         )
 
     def close_note(self) -> None:
