@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from console import __version__
-from console.commands import bench, devices, jobs, practice, record, runs, said
+from console.commands import bench, devices, jobs, practice, record, runs, said, udev
 from console.commands.words import complain, fall_silent, prepare
 from console.errors import BadUsage, ConsoleError
 from console.report import FORMATS
@@ -171,6 +171,7 @@ def _bench_words(words: Words[_Exact], both: _Exact) -> None:
         "--json", action="store_true"
     )
     _word(bench_words, both, "stop", bench.bench_stop, "end it, if no run goes on")
+    _word(words, both, "udev", udev.udev, "the udev rules that let this bench open its devices")
     plug = _word(words, both, "plug", practice.plug, "practice: plug a simulated device in")
     plug.add_argument("port", metavar="PORT")
     plug.add_argument(
