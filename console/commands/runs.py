@@ -115,12 +115,12 @@ def flow_of(card: dict[str, Any], words: str, *, not_shown: bool = False) -> dic
     if len(matches) == 1:
         return dict(matches[0])
     if matches:
-        where = shlex.join([card["port"]] if card["port"] else [])
-        where = f"{where} --not-shown".lstrip() if not_shown else where
+        where = shlex.join(filter(None, (card["port"], "--not-shown" if not_shown else "")))
         raise _ambiguous(card, words, matches, where)
     known = ", ".join(flow["id"] for flow in card["flows"])
+    of = f"the device on port {card['port']}" if card["port"] else card["name"]
     raise NoSuchFlow(
-        f"There is no flow {words} for the device on port {card['port']}.",
+        f"There is no flow {words} for {of}.",
         f"There is: {known}." if known else "No family here knows this device.",
     )
 
