@@ -105,7 +105,8 @@ def flow_of(card: dict[str, Any], words: str, *, not_shown: bool = False) -> dic
     if card["mark"]:
         raise GateClosed(
             f"The device on port {card['port']} is marked {card['mark']}.",
-            f"Nothing was sent to it. If it may be touched: replug mark {card['port']} clear",
+            "Nothing was sent to it. If it may be touched: "
+            f"replug mark {shlex.quote(card['port'])} clear",
         )
     matches = [
         flow for flow in card["flows"] if words in (flow["id"], flow["id"].partition(".")[2])
