@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from console import __version__
-from console.commands import bench, devices, jobs, practice, record, runs, said
-from console.commands.words import complain, fall_silent, prepare
+from console.commands import bench, devices, jobs, practice, record, runs, said, udev
+from console.commands.words import complain, complete, fall_silent, prepare
 from console.errors import BadUsage, ConsoleError
 from console.report import FORMATS
 from console.state import State, state_directory, storage_error
@@ -171,6 +171,7 @@ def _bench_words(words: Words[_Exact], both: _Exact) -> None:
         "--json", action="store_true"
     )
     _word(bench_words, both, "stop", bench.bench_stop, "end it, if no run goes on")
+    _word(words, both, "udev", udev.udev, "the udev rules that let this bench open its devices")
     plug = _word(words, both, "plug", practice.plug, "practice: plug a simulated device in")
     plug.add_argument("port", metavar="PORT")
     plug.add_argument(
@@ -193,7 +194,7 @@ def main(words: Sequence[str] | None = None) -> int:
         state = _state(given)
         return int(given.do(given, state))
     except ConsoleError as error:
-        complain(error.sentence, error.advice)
+        _refuse(error, state)
         return error.exit_code
     except BrokenPipeError:
         fall_silent()  # who read our output had seen enough
@@ -213,6 +214,11 @@ def _state(given: argparse.Namespace) -> State:
     if practice is not None and not re.fullmatch(r"[a-z0-9-]+", practice):
         raise BadUsage(f"There is no practice scenario {practice!r}.", "See: replug scenarios")
     return state_directory(directory, practice)
+
+
+def _refuse(error: ConsoleError, state: State | None) -> None:
+    told = (error.sentence, error.advice)
+    complain(*(complete(text, state) if state is not None else text for text in told))
 
 
 def _fault_of_the_machine(error: OSError) -> int:

@@ -72,7 +72,7 @@ class Refused(DeviceError):
 
 class NotPermitted(DeviceError):
     exit_code = 5
-    advice_by_default = "A udev rule for this device is missing, or another program holds it."
+    advice_by_default = "Its udev rule is missing (replug udev prints it), or a program holds it."
 
 
 class NoLine(NotPermitted):
@@ -142,7 +142,7 @@ class BenchGone(BenchError):
 
 
 class BenchSilent(BenchError):
-    advice_by_default = "I start no second one. See it: replug bench status; end it: bench stop"
+    advice_by_default = "I start no second one. Which process it is, says: replug bench status"
 
 
 class BenchDiffers(BenchError):

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from console.codec import to_json
-from console.commands.words import complain, fall_silent, technician
+from console.commands.words import complain, complete, fall_silent, technician
 from console.errors import BadUsage, BenchError, TornJournal
 from console.events import Event, Reason, RunEnded, Verdict
 from console.history import interruption
@@ -99,7 +99,10 @@ class Follower:
     def _read_on(self) -> None:
         for record in self._tail.new():
             self.view = fold_run(self.view, record)
-            show(self._out, record.event, self.view, as_object(record), self._as_json)
+            self._show(record)
+
+    def _show(self, record: Record) -> None:
+        show(self._out, self._state, record.event, self.view, as_object(record), self._as_json)
 
     def _pause(self) -> bool:
         """Wait until it is worth looking again; True once the bench has gone."""
@@ -117,14 +120,15 @@ class Follower:
                 f"The line to the bench broke while run {self._run} went on.",
                 f"See it: replug attach {self._run}",
             )
-        return show_interruption(self.view, self._out, self._as_json)
+        return show_interruption(self._state, self.view, self._out, self._as_json)
 
     def left(self) -> int:
         """Leave the run to the bench."""
-        complain(
+        told = (
             f"Run {self._run} goes on without you. See it: replug attach {self._run}; "
             f"stop it: replug stop {self._run}"
         )
+        complain(complete(told, self._state))
         return LEFT_WAITING
 
     def _ask(self, question: QuestionView) -> bool:
@@ -199,18 +203,23 @@ def as_object(record: Record) -> dict[str, object]:
 
 
 def show(
-    out: TextIO, event: Event, view: RunView, fields: dict[str, object], as_json: bool
+    out: TextIO,
+    state: State,
+    event: Event,
+    view: RunView,
+    fields: dict[str, object],
+    as_json: bool,
 ) -> None:
     """Print one event as a line, if it needs one; `view` is the run's after it."""
-    text = json.dumps(fields) if as_json else line(event, view)
+    text = json.dumps(fields) if as_json else complete(line(event, view), state)
     if text:
         print(text, file=out, flush=True)
 
 
-def show_interruption(view: RunView, out: TextIO, as_json: bool) -> int:
+def show_interruption(state: State, view: RunView, out: TextIO, as_json: bool) -> int:
     """Print the end of a run that died and is not closed yet; its exit code."""
     ended = interruption(view)
-    show(out, ended, view, {"n": 0, "at": view.at, **to_json(ended)}, as_json)
+    show(out, state, ended, view, {"n": 0, "at": view.at, **to_json(ended)}, as_json)
     return exit_code(ended)
 
 
@@ -219,9 +228,9 @@ def show_past(state: State, run: str, out: TextIO, *, as_json: bool) -> int:
     read = replay(state.journal(run))
     view = run_view(read.records)
     for record in read.records:
-        show(out, record.event, view, as_object(record), as_json)
+        show(out, state, record.event, view, as_object(record), as_json)
     if read.broken:
         raise TornJournal(f"The journal of run {run} does not hold together: {read.broken}.")
     if view.ended is None:
-        return show_interruption(view, out, as_json)
+        return show_interruption(state, view, out, as_json)
     return exit_code(view.ended)

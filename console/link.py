@@ -147,7 +147,8 @@ def _greeted(state: State, listen: bool, screen: str) -> Link | None:
 def silence(state: State) -> BenchSilent:
     """What is said of a bench that lives and does not answer."""
     pid = holder(state)
-    who, how = (f"Process {pid}", f"kill -9 {pid}") if pid > 0 else ("A process", "kill -9")
+    who = f"Process {pid}" if pid > 0 else "A process"
+    how = f"kill -9 {pid}" if pid > 0 else "it is the one that has that file open"
     return BenchSilent(
         f"{who} holds the bench ({state.lock}) and does not answer.",
         f"I start no second one. Wait, or end it: {how}. A run that it performs is then closed as "

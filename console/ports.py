@@ -17,7 +17,8 @@ from console.state import State, write_private
 
 HANDS_OFF = "hands off"
 LONGEST_LABEL = 40
-PORT = re.compile(r"[0-9]+-[0-9.]+")
+PORT = re.compile(r"[0-9]+-[0-9]+(\.[0-9]+)*")
+"""As the kernel names one: bus, port, and the ports of the hubs behind it."""
 ANOTHER_NAME = re.compile(r"[0-9]+-[0-9.]+|[0-9a-fA-F]{4}:[0-9a-fA-F]{4}")
 """What no label may look like: a device is also named by its port, or by VID:PID."""
 
@@ -48,6 +49,15 @@ class PortBook:
         """The port with that label, or the words as they are."""
         named = [port for port, label in self.labels.items() if label == words]
         return named[0] if len(named) == 1 else words
+
+    def port_meant(self, words: str) -> str:
+        """The port with that path, plugged or empty, or with that label; "" where neither fits.
+
+        What something was said of is known, too: a reader that is gone can lose its label.
+        """
+        port = self.port_named(words)
+        known = {*self.labels, *(marked for marked, _ in self.hands_off)}
+        return port if port in known or PORT.fullmatch(port) else ""
 
     def labelled(self, port: str, label: str) -> PortBook:
         """The book with the port's new label; "" takes it away. Raises BadUsage."""

@@ -22,9 +22,9 @@ from typing import Any
 
 from console import __version__, sockets
 from console.bench import Bench
-from console.cards import absent_card
+from console.cards import absent_card, pick_device
 from console.clock import Clock, MachineClock
-from console.errors import BadUsage, BenchError, ConsoleError, GateClosed
+from console.errors import BadUsage, BenchError, ConsoleError, GateClosed, NoSuchDevice
 from console.families import found
 from console.hardware.bus import Bus
 from console.owner import OwnerGone
@@ -38,6 +38,7 @@ LAST_STEPS = 60.0
 """Seconds in which runs may come to a safe point when the machine asks the bench to end."""
 LOOKS_AT_LOCK, BETWEEN_LOOKS = 10, 0.02
 """Who only looks whether a bench lives has the lock for a moment: then it is tried again."""
+NAME_A_PORT = "Name it by its path, such as 1-1.4 (it may be empty), or its label: replug devices"
 
 
 class Connection:
@@ -145,11 +146,25 @@ class Connection:
         self._server.bench.look_again()
 
     def _do_label(self, message: dict[str, Any]) -> str:
-        return self._server.bench.desk.label(message["port"], message["label"], message["by"])
+        port = self._port(message["port"])
+        return self._server.bench.desk.label(port, message["label"], message["by"])
 
     def _do_mark(self, message: dict[str, Any]) -> str:
         hands_off, by = message["hands_off"], message["by"]
-        return self._server.bench.desk.mark(message["port"], hands_off=hands_off, by=by)
+        port = self._port(message["port"])
+        return self._server.bench.desk.mark(port, hands_off=hands_off, by=by)
+
+    def _port(self, words: str) -> str:
+        """The port that is meant; a slip of the finger is none. Raises NoSuchDevice."""
+        bench = self._server.bench
+        bench.do(bench.desk.open)
+        book = bench.desk.book
+        try:
+            return book.port_meant(words) or pick_device(words, bench.present(), book).port
+        except NoSuchDevice as error:
+            raise NoSuchDevice(
+                f"No port is called {words}. {error.sentence}", NAME_A_PORT
+            ) from None
 
     def _do_status(self, _message: dict[str, Any]) -> dict[str, Any]:
         bench = self._server.bench

@@ -71,6 +71,16 @@ def test_two_ports_never_share_a_label():
     assert "left" == book.labelled("1-1", "left").label("1-1")
 
 
+def test_a_port_is_a_path_or_a_label_or_what_was_spoken_of_before():
+    """A slip of the finger is none of them."""
+    book = PortBook({"1-1": "left", "reader:X": "slot"}, frozenset({("reader:Y", "A")}))
+    meant = {words: book.port_meant(words) for words in ("1-9.4", "left", "slot")}
+
+    assert {"1-9.4": "1-9.4", "left": "1-1", "slot": "reader:X"} == meant
+    assert ("reader:X", "reader:Y") == (book.port_meant("reader:X"), book.port_meant("reader:Y"))
+    assert {""} == {book.port_meant(words) for words in ("lft", "1-", "1-1.", "", "reader:Z")}
+
+
 # --- labels -----------------------------------------------------------------------------------
 
 

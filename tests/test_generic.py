@@ -111,7 +111,22 @@ def test_the_bare_word_means_the_familys_own(offered, meant):
 
 
 def test_a_bare_word_of_two_families_is_still_refused():
-    """Nobody guesses between two that both know the device."""
-    flows = [{"id": name} for name in ("a.check", "b.check", "generic.check")]
-    with pytest.raises(NoSuchFlow, match="several"):
+    """Nobody guesses between two that both know the device; those two are named, and no other."""
+    titles = {"a.check": "Ask it", "b.check": "Check it", "b.wipe": "Wipe", "generic.check": "Look"}
+    flows = [{"id": name, "title": title} for name, title in titles.items()]
+    with pytest.raises(NoSuchFlow, match="several") as caught:
         flow_of({"port": "1-1", "mark": "", "flows": flows}, "check")
+
+    assert "a.check (Ask it), b.check (Check it)." in caught.value.sentence
+    assert "replug run a.check 1-1" in caught.value.advice
+    assert "generic.check" in caught.value.advice
+    assert "wipe" not in f"{caught.value.sentence} {caught.value.advice}"
+
+
+def test_a_bare_word_for_what_is_not_shown_is_named_in_full_with_it():
+    """The advice is a command that works as it stands."""
+    flows = [{"id": name, "title": "Flash"} for name in ("a.flash", "b.flash", "b.check")]
+    for port, words in (("", "--not-shown"), ("1-2", "1-2 --not-shown")):
+        with pytest.raises(NoSuchFlow) as caught:
+            flow_of({"port": port, "mark": "", "flows": flows}, "flash", not_shown=True)
+        assert f"Name it in full, such as: replug run a.flash {words}" == caught.value.advice

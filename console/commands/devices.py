@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from console.clock import MachineClock
-from console.commands.words import complain, say, say_json
+from console.commands.words import complain, complete, say, say_json
 from console.errors import BadUsage, GateClosed, RecordError
 from console.hardware.bus import Bus
 from console.ports import NOTHING_SAID, PortBook, read_ports
@@ -166,8 +166,9 @@ def flows(given: Given, state: State) -> int:
     for flow in card["flows"]:
         say("", f"{flow['id']}: {flow['title']}. {flow['about']}")
         say(*(f"  {number} {s['title']}" for number, s in enumerate(flow["plan"], start=1)))
-        say(*(f"  asks {q['id']} ({q['kind']}): {q['ask']}" for q in flow["questions"]))
-        say(*(f"  have ready: {item}" for item in flow["ready"]))
+        asks = (f"  asks {q['id']} ({q['kind']}): {q['ask']}" for q in flow["questions"])
+        ready = (f"  have ready: {item}" for item in flow["ready"])
+        say(*(complete(text, state) for text in (*asks, *ready)))
         say(f"  hands: {flow['hands']}. {flow['keeps']}".rstrip())
     return 0
 

@@ -8,7 +8,7 @@ import socket
 
 from console.commands.devices import must_be_scenario
 from console.commands.said import must_be_text
-from console.commands.words import say, say_json, technician
+from console.commands.words import complete, say, say_json, technician
 from console.state import State
 from console.views import JobView, RunView
 
@@ -52,7 +52,8 @@ def job_show(given: Given, state: State) -> int:
     if given.json:
         say_json(_fields(said, runs))
         return 0
-    say(*job_lines(said, runs, scp_line(state, given.id, technician(), socket.gethostname())))
+    lines = job_lines(said, runs, scp_line(state, given.id, technician(), socket.gethostname()))
+    say(*(complete(text, state) for text in lines))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -30,7 +31,7 @@ def run(given: Given, state: State) -> int:
     given.device = device_meant(given)
     link = reach(state, listen=True)
     card = link.ask("card", device=given.device, not_shown=given.not_shown)
-    flow = flow_of(card, given.flow)
+    flow = flow_of(card, given.flow, not_shown=given.not_shown)
     interactive = not given.json and somebody_sits_here()
     request = wanted(given, state, flow, attended=interactive or given.detach)
     with keeping_ctrl_c() as pressed:
@@ -99,12 +100,13 @@ def keeping_ctrl_c() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def flow_of(card: dict[str, Any], words: str) -> dict[str, Any]:
+def flow_of(card: dict[str, Any], words: str, *, not_shown: bool = False) -> dict[str, Any]:
     """The flow of the card that is meant. Raises NoSuchFlow, GateClosed (hands off)."""
     if card["mark"]:
         raise GateClosed(
             f"The device on port {card['port']} is marked {card['mark']}.",
-            f"Nothing was sent to it. If it may be touched: replug mark {card['port']} clear",
+            "Nothing was sent to it. If it may be touched: "
+            f"replug mark {shlex.quote(card['port'])} clear",
         )
     matches = [
         flow for flow in card["flows"] if words in (flow["id"], flow["id"].partition(".")[2])
@@ -113,13 +115,26 @@ def flow_of(card: dict[str, Any], words: str) -> dict[str, Any]:
     matches = own or matches  # what the family knows of it goes before what anybody can see
     if len(matches) == 1:
         return dict(matches[0])
-    known = ", ".join(flow["id"] for flow in card["flows"])
     if matches:
-        raise NoSuchFlow(f"The flow {words} can mean several: {known}.", "Name it in full.")
+        where = shlex.join(filter(None, (card["port"], "--not-shown" if not_shown else "")))
+        raise _ambiguous(card, words, matches, where)
+    known = ", ".join(flow["id"] for flow in card["flows"])
+    of = f"the device on port {card['port']}" if card["port"] else card["name"]
     raise NoSuchFlow(
-        f"There is no flow {words} for the device on port {card['port']}.",
+        f"There is no flow {words} for {of}.",
         f"There is: {known}." if known else "No family here knows this device.",
     )
+
+
+def _ambiguous(
+    card: dict[str, Any], words: str, matches: list[dict[str, Any]], where: str
+) -> NoSuchFlow:
+    named = ", ".join(f"{flow['id']} ({flow['title']})" for flow in matches)
+    advice = f"Name it in full, such as: replug run {matches[0]['id']} {where}"
+    generic = f"generic.{words}"
+    if any(flow["id"] == generic for flow in card["flows"]):
+        advice += f"; {generic} is what any device has."
+    return NoSuchFlow(f"The flow {words} can mean several: {named}.", advice)
 
 
 def attach(given: Given, state: State) -> int:

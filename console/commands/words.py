@@ -9,12 +9,22 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
 from console.letters import plain
+from console.state import State, state_directory
+
+COMMANDS = (
+    *("attach", "bench", "devices", "flows", "job", "label", "log", "mark", "note", "plug"),
+    *("press", "pull", "run", "runs", "stop", "ticket", "vault"),
+)
+"""The commands that are about one state directory."""
+_COMMAND = re.compile(rf"\breplug (?=(?:{'|'.join(COMMANDS)})\b)")
 
 
 def prepare() -> None:
@@ -40,6 +50,22 @@ def complain(*lines: str) -> None:
         if text and sys.stderr is not None:
             with suppress(OSError):
                 print(plain(text), file=sys.stderr, flush=True)  # noqa: T201 - beside the output
+
+
+def complete(text: str, state: State) -> str:
+    """The text with each of its commands as it has to be typed for this very state directory.
+
+    A journal and a screen name them short: where they are read, nobody may know the place.
+    """
+    options = _options(state)
+    return _COMMAND.sub(lambda _found: f"replug {options} ", text) if options else text
+
+
+def _options(state: State) -> str:
+    usual = state_directory(None, state.practice)
+    above = state.root.parents[1] if state.practice else state.root
+    words = [] if state.root == usual.root else ["--state", str(above)]
+    return shlex.join([*words, *(["--practice", state.practice] if state.practice else [])])
 
 
 def fall_silent() -> None:

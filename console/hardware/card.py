@@ -20,6 +20,7 @@ from console.events import Card, Device
 from console.hardware.lock import PROC, Held, hold_device, hold_name, who
 from console.hardware.pcsc import REFUSAL, RESULT, Context, Failed, check, check_admitted, is_code
 from console.hardware.readers import GONE, PRESENT
+from console.hardware.rights import NO_POLKIT
 from console.hardware.sightings import printable
 
 PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
@@ -57,7 +58,7 @@ def meaning(code: int, reader: str, gone: bool = False) -> DeviceError:
         return held_by(users_of_pcsc(), reader)
     if is_code(code, REFUSAL):
         sentence = f"The PC/SC service does not let this user open {reader}."
-        return NotPermitted(sentence, "A polkit rule for org.debian.pcsc-lite is missing.")
+        return NotPermitted(sentence, NO_POLKIT)
     if is_code(code, *SILENT):
         return Silent(f"The card in {reader} does not answer.")
     return Garbled(f"The wire to the card in {reader} failed ({code & RESULT:08X}).")

@@ -18,6 +18,7 @@ from console.clock import Clock
 from console.errors import DeviceError, Garbled, NotPermitted, Refused, Silent, Unplugged
 from console.events import Device
 from console.hardware.lock import Held, hold
+from console.hardware.rights import NO_RULE
 from console.hardware.sightings import visit_at
 
 T = TypeVar("T")
@@ -34,11 +35,9 @@ LIBRARY_ERRORS = (OSError, ValueError, NotImplementedError)  # the last: a backe
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What has to be known besides the error: which device, and whether it is still there."""
+    """What has to be known besides the error: which port, and whether it is still there."""
 
     port: str
-    vid: str = ""
-    pid: str = ""
     gone: bool = False
     waited: float = 0.0
 
@@ -56,23 +55,13 @@ def meaning(error: Exception, at: Circumstances) -> DeviceError:
     if number == errno.EPIPE:
         return Refused(f"The device in port {at.port} refused a request.", code="stall")
     if number in (errno.EACCES, errno.EPERM):
-        return NotPermitted(f"This user may not open the device in port {at.port}.", rule(at))
+        return NotPermitted(f"This user may not open the device in port {at.port}.", NO_RULE)
     if number == errno.EBUSY:
         return NotPermitted(
             f"Another program or a driver holds the device in port {at.port}.",
             "Close the program that uses it, then run again.",
         )
     return Garbled(f"The wire to the device in port {at.port} failed ({_name(number, error)}).")
-
-
-def rule(at: Circumstances) -> str:
-    """The advice that gives this user the right: a udev rule, ready to be copied."""
-    ids = f'ATTR{{idVendor}}=="{at.vid}", ATTR{{idProduct}}=="{at.pid}"'
-    return (
-        f"Add a udev rule for {at.vid}:{at.pid} and plug it in again; "
-        f'in /etc/udev/rules.d/70-replug.rules: SUBSYSTEM=="usb", {ids}, '
-        'MODE="0660", GROUP="plugdev", TAG+="uaccess"'
-    )
 
 
 def _number(error: Exception) -> int | None:
@@ -182,7 +171,7 @@ class UsbControl:
     def _meant(self, error: Exception, waited: float) -> DeviceError:
         device = self._device
         gone = self._left(_number(error) in PERHAPS_GONE)
-        return meaning(error, Circumstances(device.port, device.vid, device.pid, gone, waited))
+        return meaning(error, Circumstances(device.port, gone, waited))
 
     def _left(self, perhaps: bool) -> bool:
         until = self._clock.monotonic() + (PATIENCE if perhaps else 0.0)

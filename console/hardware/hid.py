@@ -15,6 +15,7 @@ import hidraw
 from console.errors import DeviceError, Garbled, NotPermitted, Silent, Unplugged
 from console.events import Device
 from console.hardware.lock import Held, hold_device
+from console.hardware.rights import NO_RULE
 
 
 def backend() -> str:
@@ -81,5 +82,5 @@ class Hidraw:
             return Unplugged(f"The device in port {self._port} was unplugged.")
         number = error.errno if isinstance(error, OSError) else None
         if number in (errno.EACCES, errno.EPERM) or self._held is None:
-            return NotPermitted(f"This user may not open the device in port {self._port}.")
+            return NotPermitted(f"This user may not open the device in port {self._port}.", NO_RULE)
         return Garbled(f"The wire to the device in port {self._port} failed ({error}).")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from smartcard import scard
 
 from console.hardware.readers import GONE, LASTING, Reader, usb_of_channel
+from console.hardware.rights import NO_POLKIT
 
 PNP = "\\\\?PnP?\\Notification"
 RELIST = 60.0
@@ -27,7 +28,7 @@ CHANGED, COUNTER = 0x0002, 0xFFFF0000
 REFUSAL = "SCARD_W_SECURITY_VIOLATION"
 
 NO_SERVICE = "Cards cannot be seen: the PC/SC service (pcscd) does not run here. I keep looking."
-REFUSED = "Cards cannot be seen: the PC/SC service refuses this user (a polkit rule is missing)."
+REFUSED = f"Cards cannot be seen: the PC/SC service refuses this user. {NO_POLKIT}"
 BROKEN = "Cards cannot be seen: the PC/SC service does not answer as it should ({code})."
 
 

@@ -16,6 +16,7 @@ import serial
 from console.errors import DeviceError, Garbled, NotPermitted, Silent, Unplugged
 from console.events import Device
 from console.hardware.lock import Held, hold_device, holder, opener
+from console.hardware.rights import NO_GROUP
 
 BAUD = 115200
 WRITE_PATIENCE = 5.0
@@ -85,7 +86,7 @@ class SerialPort:
             return Unplugged(f"The device in port {self._port} was unplugged.")
         number = getattr(error, "errno", None)
         if number in (errno.EACCES, errno.EPERM):
-            return NotPermitted(f"This user may not open {self._path}.")
+            return NotPermitted(f"This user may not open {self._path}.", NO_GROUP)
         if number in (errno.EBUSY, errno.EAGAIN) or _says(error, "exclusively lock"):
             locked = holder(Path(self._path).stat().st_ino)
             return _used(opener(self._path) or locked, self._path)

@@ -14,8 +14,10 @@ import tiny
 from table import LIMIT, Table, raised
 
 from console.errors import NotPermitted, Refused, Silent, Unplugged
+from console.hardware import rights
 
 READ, WRITE = 0xC0, 0x40
+RULES = Path("/run/udev/rules.d")
 
 # --- the bus ----------------------------------------------------------------------------------
 
@@ -157,7 +159,7 @@ def as_nobody(program: str) -> str:
     return done.stdout
 
 
-def without_the_right_the_rule_that_is_missing_is_named(table: Table) -> None:
+def without_the_right_the_command_that_gives_it_is_named(table: Table) -> None:
     table.plugged()
     told = as_nobody(
         "bus = MachineBus(); device = bus.scan()[0]\n"
@@ -166,7 +168,25 @@ def without_the_right_the_rule_that_is_missing_is_named(table: Table) -> None:
         "except NotPermitted as error: print(error.sentence, error.advice)\n"
     )
     assert told.startswith("False This user may not read and write /dev/bus/usb/"), told
-    assert 'ATTR{idVendor}=="1209", ATTR{idProduct}=="0001"' in told, told
+    assert "replug udev | sudo tee /etc/udev/rules.d/" in told, told
+
+
+def the_rules_that_are_printed_open_what_they_name(table: Table) -> None:
+    table.unplug()
+    told = RULES / Path(rights.FILE).name
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.write_text(rights.rules({"1209:0001": "a device of these checks"}))
+    subprocess.run(["udevadm", "control", "--reload"], check=True)
+    node = Path(table.plugged().nodes[0].path)
+    subprocess.run(["udevadm", "settle"], check=True)
+    seen = node.stat()
+    told.unlink()
+    subprocess.run(["udevadm", "control", "--reload"], check=True)
+    assert (node.group(), oct(seen.st_mode & 0o777)) == (rights.USB_GROUP, "0o660"), seen
+    asked = ["udevadm", "info", "--query=property", f"--name={node}"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert "ID_MM_DEVICE_IGNORE=1" in said, said
+    assert ":uaccess:" in said, said
 
 
 def two_logins_at_one_device_are_told_of_each_other(table: Table) -> None:
@@ -231,7 +251,8 @@ BUS_CHECKS = (
     a_second_opener_is_told_who_holds_the_device,
     a_pull_in_mid_transfer_is_unplugged,
     a_device_that_restarts_itself_comes_back_as_another_visit,
-    without_the_right_the_rule_that_is_missing_is_named,
+    without_the_right_the_command_that_gives_it_is_named,
+    the_rules_that_are_printed_open_what_they_name,
     two_logins_at_one_device_are_told_of_each_other,
     rights_that_come_late_are_told,
 )
