@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from smartcard import scard
 
+from console.hardware import winscard
 from console.hardware.readers import GONE, LASTING, Reader, usb_of_channel
 
 PNP = "\\\\?PnP?\\Notification"
@@ -79,24 +80,22 @@ class Context:
         check(code)
 
     def names(self) -> tuple[str, ...]:
-        code, names = scard.SCardListReaders(self.handle, [])
+        code, names = winscard.list_readers(self.handle)
         if is_code(code, "SCARD_E_NO_READERS_AVAILABLE"):
             return ()
         check_admitted(code)
-        return tuple(names)
+        return names
 
     def states(self, known: dict[str, int], timeout: float) -> list[tuple[str, int, bytes]]:
         """Wait until a state differs from those known; (name, state, ATR) of all of them."""
-        asked = list(known.items())
-        milliseconds = int(timeout * 1000)
-        code, found = scard.SCardGetStatusChange(self.handle, milliseconds, asked)
+        code, found = winscard.get_status_change(self.handle, int(timeout * 1000), known)
         if not is_code(code, "SCARD_E_TIMEOUT", "SCARD_E_CANCELLED"):
             check_admitted(code)
-        return [(name, state, bytes(atr)) for name, state, atr in found]
+        return found
 
     def usb_of(self, name: str) -> tuple[int, int] | None:
         """Which USB device the reader says it is. Sends nothing to a card (SHARE_DIRECT)."""
-        code, card, _ = scard.SCardConnect(self.handle, name, scard.SCARD_SHARE_DIRECT, 0)
+        code, card, _ = winscard.connect(self.handle, name, scard.SCARD_SHARE_DIRECT, 0)
         check(code)
         code, channel = scard.SCardGetAttrib(card, scard.SCARD_ATTR_CHANNEL_ID)
         scard.SCardDisconnect(card, scard.SCARD_LEAVE_CARD)
