@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from smartcard import scard
@@ -30,6 +31,8 @@ REFUSAL = "SCARD_W_SECURITY_VIOLATION"
 NO_SERVICE = "Cards cannot be seen: the PC/SC service (pcscd) does not run here. I keep looking."
 REFUSED = "Cards cannot be seen: the PC/SC service refuses this user (a polkit rule is missing)."
 BROKEN = "Cards cannot be seen: the PC/SC service does not answer as it should ({code})."
+
+MISTAKE = "Cards cannot be seen: Replug itself made a mistake ({kind}). I keep looking."
 
 
 class Failed(Exception):
@@ -67,6 +70,13 @@ def words_of(code: int) -> str:
     if is_code(code, REFUSAL):
         return REFUSED
     return BROKEN.format(code=f"{code & RESULT:08X}")
+
+
+def words_for(error: Exception) -> str:
+    """The same for whatever was raised; only what PC/SC itself answered is PC/SC's."""
+    if isinstance(error, Failed):
+        return words_of(error.code)
+    return MISTAKE.format(kind=type(error).__name__)
 
 
 class Context:
@@ -123,15 +133,10 @@ class Facts:
 def look() -> Facts:
     """One look, without waiting for anything."""
     try:
-        context = Context()
-    except Failed as failed:
-        return Facts(state=words_of(failed.code))
-    try:
-        return Facts(_readers(context, _states(context), ()))
-    except Failed as failed:
-        return Facts(state=words_of(failed.code))
-    finally:
-        context.close()
+        with closing(Context()) as context:
+            return Facts(_readers(context, _states(context), ()))
+    except Exception as error:  # noqa: BLE001 - a library's mistake costs the cards, not the rest
+        return Facts(state=words_for(error))
 
 
 States = list[tuple[str, int, bytes]]
@@ -215,29 +220,32 @@ class Readers:
         tries = 0
         while not self._closed:
             began = self._arrivals
-            state = self._follow()
-            self._tell(Facts((), state))
-            tries = 0 if self._arrivals != began else tries + 1
+            error = self._follow()
+            with suppress(Exception):  # the state is kept, whoever fails in being told
+                self._tell(Facts((), words_for(error) if error else ""))
+            # What is our mistake comes back as soon as the daemon is reached.
+            reached = self._arrivals != began and isinstance(error, Failed)
+            tries = 0 if reached else tries + 1
             self._nudged.wait(TRIES[min(tries, len(TRIES) - 1)])
             self._nudged.clear()
 
-    def _follow(self) -> str:
-        """Tell what a daemon shows until it ends; what is wrong then."""
+    def _follow(self) -> Exception | None:
+        """Tell what a daemon shows until it ends, or we do; what went wrong then."""
         try:
-            context = Context()
-        except Failed as failed:
-            return words_of(failed.code)
-        self._arrivals += 1
+            with closing(Context()) as context:
+                self._arrivals += 1
+                self._stay(context)
+        except Exception as error:  # noqa: BLE001 - the watching lives as long as the bench
+            return error
+        return None
+
+    def _stay(self, context: Context) -> None:
         self._context = context
         try:
             while not self._closed:
                 self._look(context)
-            return ""
-        except Failed as failed:
-            return words_of(failed.code)
         finally:
             self._context = None
-            context.close()
 
     def _look(self, context: Context) -> None:
         self._nudged.clear()
