@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from console.events import Device
 from console.hardware import pcsc
 from console.hardware.readers import EMPTY, PRESENT
 
@@ -19,12 +20,10 @@ class Played:
     def __init__(self) -> None:
         self.slots: dict[str, int] = {}
         self.mistakes: list[Exception] = []
-        self.contexts = 0
+        self.told: dict[str, tuple[int, int]] = {}
+        self.asked: queue.Queue[str] = queue.Queue()
+        self.bus: tuple[Device, ...] = ()
         self._news = threading.Event()
-
-    def context(self) -> Played:
-        self.contexts += 1
-        return self
 
     def names(self) -> tuple[str, ...]:
         if self.mistakes:
@@ -32,12 +31,16 @@ class Played:
         return tuple(self.slots)
 
     def states(self, known: dict[str, int], timeout: float) -> list[tuple[str, int, bytes]]:
-        self._news.wait(timeout)
-        self._news.clear()
         return [(name, self.slots.get(name, 0), b"") for name in known]
 
-    def usb_of(self, name: str) -> None:
-        """It does not tell."""
+    def differs(self, known: dict[str, int], timeout: float) -> bool:
+        self._news.wait(timeout)
+        self._news.clear()
+        return False
+
+    def usb_of(self, name: str) -> tuple[int, int] | None:
+        self.asked.put(name)
+        return self.told.get(name)
 
     def cancel(self) -> None:
         self._news.set()
@@ -51,7 +54,7 @@ def played(monkeypatch):
     """With one empty reader; tries follow each other soon."""
     made = Played()
     made.slots["Key 00 00"] = EMPTY
-    monkeypatch.setattr(pcsc, "Context", made.context)
+    monkeypatch.setattr(pcsc, "Context", lambda: made)
     monkeypatch.setattr(pcsc, "TRIES", (0.01, 0.02, 0.05))
     return made
 
@@ -59,10 +62,10 @@ def played(monkeypatch):
 class Watching:
     """The thread, and what it told in order. `fails` is raised by who is told next."""
 
-    def __init__(self) -> None:
+    def __init__(self, played: Played) -> None:
         self.fails: list[Exception] = []
         self.facts: queue.Queue[pcsc.Facts] = queue.Queue()
-        self.thread = pcsc.Readers()
+        self.thread = pcsc.Readers(lambda: played.bus)
         self.thread.start(self._told)
 
     def _told(self) -> None:
@@ -76,7 +79,7 @@ class Watching:
 
 @pytest.fixture
 def watching(played):
-    made = Watching()
+    made = Watching(played)
     assert [reader.name for reader in made.take().readers] == ["Key 00 00"]
     yield made
     made.thread.close()
@@ -135,3 +138,73 @@ def test_mistakes_in_a_row_are_ever_rarer(played, monkeypatch):
     thread._thread.join(LIMIT)
 
     assert waits == [*pcsc.TRIES[1:], pcsc.TRIES[-1]]
+
+
+# --- where a reader is ------------------------------------------------------------------------
+
+
+def at(address: int) -> Device:
+    return Device("1-1", f"1:{address}:900", "20a0", "42b2")
+
+
+@pytest.fixture
+def token(played):
+    """The reader is that of a token at 1:4, and says so; somebody watches."""
+    played.bus, played.told = (at(4),), {"Key 00 00": (1, 4)}
+    made = Watching(played)
+    assert [reader.usb for reader in made.take().readers] == [(1, 4)]
+    assert played.asked.get(timeout=LIMIT) == "Key 00 00"
+    yield made
+    made.thread.close()
+
+
+def test_a_reader_is_asked_once_where_it_is_while_its_device_is_there(played, token):
+    """Asking is itself a change of state, and another program might be kept out by it."""
+    for count in (1, 2, 3):
+        played.slots["Key 00 00"] = PRESENT | count << 16
+        token.thread.nudge()
+        assert token.take().readers[0].usb == (1, 4)
+
+    assert played.asked.empty()
+
+
+def test_an_address_at_which_nothing_is_does_not_count(played):
+    """Other drivers fill it as they like."""
+    played.told = {"Key 00 00": (9, 9)}
+
+    (reader,) = pcsc.look(lambda: (at(4),)).readers
+
+    assert (reader.usb, reader.asked) == (None, True)
+
+
+def test_a_reader_that_left_and_came_again_between_two_looks_is_found_at_its_new_place(
+    played, token
+):
+    """It was listed all the time, under the same name: nothing tells of it but the bus."""
+    played.bus = ()
+    token.thread.nudge()
+    for _ in range(3):
+        assert played.asked.get(timeout=LIMIT) == "Key 00 00"
+    assert token.thread.facts.readers[0].usb == (1, 4)
+
+    played.bus, played.told = (at(6),), {"Key 00 00": (1, 6)}
+    assert token.take().readers[0].usb == (1, 6)
+
+
+def test_a_reader_that_is_listed_although_its_device_has_left_is_asked_ever_more_rarely(played):
+    """A service that never notices it costs no more than one that does not run."""
+    thread = pcsc.Readers(lambda: played.bus)
+    waits: list[float] = []
+
+    def differs(known: dict[str, int], timeout: float) -> bool:
+        played.bus = ()
+        waits.append(timeout)
+        thread._closed = len(waits) == 6
+        return False
+
+    played.bus, played.told, played.differs = (at(4),), {"Key 00 00": (1, 4)}, differs
+    thread.start(lambda: None)
+    thread._thread.join(LIMIT)
+
+    assert waits == [pcsc.RELIST, *pcsc.TRIES, pcsc.TRIES[-1], pcsc.TRIES[-1]]
+    assert played.asked.qsize() == len(waits)
