@@ -15,7 +15,7 @@ import serial
 
 from console.errors import DeviceError, Garbled, NotPermitted, Silent, Unplugged
 from console.events import Device
-from console.hardware.lock import Held, hold_device, holder, opener
+from console.hardware.lock import Held, hold_device, holder_at, opener
 
 BAUD = 115200
 WRITE_PATIENCE = 5.0
@@ -87,8 +87,7 @@ class SerialPort:
         if number in (errno.EACCES, errno.EPERM):
             return NotPermitted(f"This user may not open {self._path}.")
         if number in (errno.EBUSY, errno.EAGAIN) or _says(error, "exclusively lock"):
-            locked = holder(Path(self._path).stat().st_ino)
-            return _used(opener(self._path) or locked, self._path)
+            return _used(opener(self._path) or holder_at(self._path), self._path)
         if number in (errno.EIO, errno.ENXIO, errno.ENODEV):
             return Unplugged(f"The device in port {self._port} was unplugged.")
         return Garbled(f"The wire to the device in port {self._port} failed ({error}).")
