@@ -58,7 +58,11 @@ def _lock_file(path: Path) -> Path:
     # Opened without O_CREAT where it exists: in a sticky folder the kernel lets nobody else
     # create over another user's file (fs.protected_regular). 0644: the others only lock it.
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            os.fchmod(fd, 0o644)  # a bench's umask hides what it creates (umask(2))
+        finally:
+            os.close(fd)
     return path
 
 

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import NotPermitted
-from console.hardware.lock import flock_of, hold, holder, place_of
+from console.hardware.lock import flock_of, hold, hold_name, holder, place_of
 
 HOLDER = (
     "import sys; from console.hardware.lock import hold; held = hold(sys.argv[1]);"
@@ -44,6 +45,19 @@ def test_two_lines_of_one_program_exclude_each_other_too(node):
         hold(node)
     first.let_go()
     hold(node).let_go()
+
+
+def test_a_lock_by_name_is_for_every_user_whatever_is_hidden_of_our_files(tmp_path):
+    """A bench hides what it writes; the next user only opens this one, and it holds nothing."""
+    before = os.umask(0o077)
+    try:
+        hold_name("reader R", (tmp_path,)).let_go()
+        hold_name("reader R", (tmp_path,)).let_go()
+    finally:
+        os.umask(before)
+
+    (file,) = tmp_path.iterdir()
+    assert (stat.S_IMODE(file.stat().st_mode), file.stat().st_size) == (0o644, 0)
 
 
 def test_a_node_that_is_not_there_is_an_os_error(tmp_path):
