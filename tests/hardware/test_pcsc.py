@@ -24,6 +24,7 @@ class Played:
         self.asked: queue.Queue[str] = queue.Queue()
         self.bus: tuple[Device, ...] = ()
         self._news = threading.Event()
+        self._changed = False
 
     def names(self) -> tuple[str, ...]:
         if self.mistakes:
@@ -36,7 +37,14 @@ class Played:
     def differs(self, known: dict[str, int], timeout: float) -> bool:
         self._news.wait(timeout)
         self._news.clear()
-        return False
+        changed, self._changed = self._changed, False
+        return changed
+
+    def change(self, name: str, state: int) -> None:
+        """A card comes or goes: that ends the wait."""
+        self.slots[name] = state
+        self._changed = True
+        self._news.set()
 
     def usb_of(self, name: str) -> tuple[int, int] | None:
         self.asked.put(name)
@@ -189,6 +197,22 @@ def test_a_reader_that_left_and_came_again_between_two_looks_is_found_at_its_new
 
     played.bus, played.told = (at(6),), {"Key 00 00": (1, 6)}
     assert token.take().readers[0].usb == (1, 6)
+
+
+def test_asking_anew_is_no_answer_to_every_change_for_it_is_one_itself(played, monkeypatch, token):
+    """What is plugged is a reason to ask where such a reader is; a card is none."""
+    monkeypatch.setattr(pcsc, "TRIES", (60 * LIMIT,))
+    played.bus = ()
+    token.thread.nudge()
+    assert played.asked.get(timeout=LIMIT) == "Key 00 00"
+
+    played.change("Key 00 00", PRESENT | 1 << 16)
+    assert token.take().readers[0].state == PRESENT | 1 << 16
+    assert played.asked.empty()
+
+    token.thread._nudged.set()
+    played.change("Key 00 00", EMPTY | 1 << 16)
+    assert played.asked.get(timeout=LIMIT) == "Key 00 00"
 
 
 def test_a_reader_that_is_listed_although_its_device_has_left_is_asked_ever_more_rarely(played):

@@ -20,6 +20,7 @@ from console.hardware.readers import (
     Reader,
     card_of,
     join,
+    owner_of,
     usb_of_channel,
 )
 from console.hardware.sightings import Sighting, group
@@ -55,12 +56,6 @@ def test_the_channel_names_bus_and_address_only_when_it_is_of_type_usb(channel, 
     assert expected == usb_of_channel(channel)
 
 
-def joined_to(reader: Reader, bench: tuple[Device, ...]) -> Device | None:
-    """Which of the devices it is; None where it is none of them."""
-    ours = [device for device in join(bench, [reader]) if device.cards]
-    return next((known for known in bench for device in ours if device.port == known.port), None)
-
-
 @pytest.mark.parametrize(
     ("reader", "expected"),
     [
@@ -76,7 +71,7 @@ def joined_to(reader: Reader, bench: tuple[Device, ...]) -> Device | None:
 )
 def test_a_reader_is_the_device_of_its_channel_or_else_of_what_its_name_quotes(reader, expected):
     """A name counts only for a device that has a card interface."""
-    assert expected == joined_to(reader, BENCH)
+    assert expected == owner_of(reader, BENCH)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +86,7 @@ def test_a_reader_is_the_device_of_its_channel_or_else_of_what_its_name_quotes(r
 )
 def test_a_reader_that_quotes_another_unit_or_nothing_of_a_lone_device_is_not_it(name, device):
     """Being the only one is no reason; a device that gives no name is quoted by nobody."""
-    assert joined_to(Reader(name, 0), (device,)) is None
+    assert owner_of(Reader(name, 0), (device,)) is None
 
 
 TWINS = tuple(token(f"1-{n}", f"1:{n + 3}:{n}", product="Nitrokey 3") for n in (1, 2))
@@ -109,9 +104,14 @@ def unplaced(reader: Reader) -> Reader:
     return replace(reader, usb=None)
 
 
+def test_brackets_in_a_name_are_no_serial_where_the_device_has_none():
+    """Then the product alone is quoted."""
+    assert owner_of(Reader("Nitrokey 3 (contactless) 00 00", 0), TWINS[:1]) == TWINS[0]
+
+
 def test_two_equal_devices_are_never_told_apart_by_a_name_alone():
     """It then is a device of its own: in doubt nothing is joined."""
-    assert joined_to(unplaced(FIRST), TWINS) is None
+    assert owner_of(unplaced(FIRST), TWINS) is None
 
 
 def test_a_reader_whose_device_has_left_is_shown_with_no_other_and_not_by_itself():
@@ -151,6 +151,14 @@ def test_the_slots_of_one_reader_are_one_device():
 
     assert cards_by_port(TWINS, SECOND, other)["1-2"] == [SECOND.name, other.name]
     assert cards_by_port(TWINS[1:], unplaced(SECOND), other)["1-2"] == [SECOND.name, other.name]
+
+
+def test_names_without_numbers_are_those_of_different_readers():
+    """Not every service numbers them."""
+    placed, other = replace(FIRST, name="Twin one"), replace(unplaced(FIRST), name="Twin two")
+    expected = {"1-1": ["Twin one"], "reader:Twin two": ["Twin two"]}
+
+    assert cards_by_port(TWINS[:1], placed, other) == expected
 
 
 def test_a_card_that_was_taken_out_and_put_in_again_is_another_state():
