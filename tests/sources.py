@@ -65,6 +65,7 @@ NEVER: dict[str, tuple[str, ...]] = {
         *("console.hardware.control", "console.hardware.watch", "console.hardware.machine"),
         *("console.hardware.lock", "console.hardware.sightings", "console.hardware.pcsc"),
         *("console.hardware.readers", "console.hardware.card", "console.hardware.hid"),
+        "console.hardware.winscard",
         "console.hardware.serial",
     ),
     "console.practice": ("console.bench", "console.run", "console.cards"),

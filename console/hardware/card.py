@@ -17,6 +17,7 @@ from smartcard import scard
 from console.clock import Clock
 from console.errors import DeviceError, Garbled, NotPermitted, Refused, Silent, Unplugged
 from console.events import Card, Device
+from console.hardware import winscard
 from console.hardware.lock import PROC, Held, hold_device, hold_name, who
 from console.hardware.pcsc import REFUSAL, RESULT, Context, Failed, check, check_admitted, is_code
 from console.hardware.readers import GONE, PRESENT
@@ -118,7 +119,7 @@ class PcscCard:
     def _connect(self, card: Card) -> None:
         self._context = Context()
         name = self._name()
-        connected = scard.SCardConnect(self._context.handle, name, self._mode, PROTOCOLS)
+        connected = winscard.connect(self._context.handle, name, self._mode, PROTOCOLS)
         if is_code(connected[0], REFUSAL):
             Context().close()  # where it is not refused but the daemon has died, this says so
         check(connected[0])

@@ -58,7 +58,11 @@ def _lock_file(path: Path) -> Path:
     # Opened without O_CREAT where it exists: in a sticky folder the kernel lets nobody else
     # create over another user's file (fs.protected_regular). 0644: the others only lock it.
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            os.fchmod(fd, 0o644)  # a bench's umask hides what it creates (umask(2))
+        finally:
+            os.close(fd)
     return path
 
 
@@ -70,7 +74,7 @@ def hold(path: str, write: bool = True) -> Held:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        whose = holder(os.fstat(fd).st_ino)
+        whose = holder(fd)
         os.close(fd)
         raise NotPermitted(
             f"{whose[0].upper()}{whose[1:]} is working on this device.",
@@ -82,13 +86,39 @@ def hold(path: str, write: bool = True) -> Held:
     return Held(fd)
 
 
-def holder(inode: int, proc: Path = PROC) -> str:
-    """Who holds a flock on that inode, in words."""
+def holder(fd: int, proc: Path = PROC) -> str:
+    """Who holds a flock on what is open there, in words."""
+    own = proc / "self"
+    place = place_of(_text(own / "fdinfo" / str(fd)), _lines(own / "mountinfo"), os.fstat(fd))
     for line in _lines(proc / "locks"):
-        pid = flock_of(line, inode)
+        pid = flock_of(line, place)
         if pid is not None:
             return who(proc / str(pid), pid)
     return "another program"
+
+
+def holder_at(path: str) -> str:
+    """The same of a node that need not be opened for it, and may refuse to be (open(2), O_PATH)."""
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        return holder(fd)
+    finally:
+        os.close(fd)
+
+
+def place_of(fdinfo: str, mounts: list[str], status: os.stat_result) -> str:
+    """MAJOR:MINOR:INODE as /proc/locks writes them: those of the filesystem itself.
+
+    What stat(2) says may be another device and inode (btrfs, overlay); it counts only where
+    fdinfo or mountinfo do not tell (proc(5); "ino" came with Linux 5.14).
+    """
+    known = dict(line.split(":", 1) for line in fdinfo.splitlines() if ":" in line)
+    rows = (line.split() for line in mounts)
+    ours = (row[2] for row in rows if len(row) > 2 and row[0] == known.get("mnt_id", "").strip())
+    numbers = next(ours, f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}")
+    major, _, minor = numbers.partition(":")
+    inode = known.get("ino", "").strip() or status.st_ino
+    return f"{int(major):02x}:{int(minor):02x}:{inode}"
 
 
 def opener(path: str, proc: Path = PROC) -> str:
@@ -112,15 +142,16 @@ def _opened(folder: Path) -> Iterator[str]:
                 yield str(opened.readlink())
 
 
-def flock_of(line: str, inode: int) -> int | None:
+def flock_of(line: str, place: str) -> int | None:
     """The process that holds this flock, from a line of /proc/locks (proc(5)); None if not ours.
 
-    Waiters have "->" in the second field; the sixth is MAJOR:MINOR:INODE.
+    Waiters have "->" in the second field; the sixth is MAJOR:MINOR:INODE. An inode alone is that
+    of many files: each filesystem counts its own.
     """
     fields = line.split()
     if len(fields) < 6 or fields[1] != "FLOCK" or not fields[4].isdigit():
         return None
-    return int(fields[4]) if fields[5].rpartition(":")[2] == str(inode) else None
+    return int(fields[4]) if fields[5] == place else None
 
 
 def who(place: Path, pid: int) -> str:

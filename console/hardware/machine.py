@@ -54,8 +54,8 @@ class MachineBus:
         listen: Callable[[], Notices] = UdevNotices,
         scan: Callable[[], tuple[Device, ...]] = sightings.scan,
         state: Callable[[], str] = sightings.bus_state,
-        cards: Callable[[], CardSense] = pcsc.Readers,
-        look: Callable[[], Facts] = pcsc.look,
+        cards: Callable[[pcsc.Scan], CardSense] = pcsc.Readers,
+        look: Callable[[pcsc.Scan], Facts] = pcsc.look,
     ) -> None:
         self.guest = sightings.in_guest()
         self._clock = clock or MachineClock()
@@ -80,10 +80,10 @@ class MachineBus:
 
     def _facts(self) -> Facts:
         """As watched, or, where nobody watches, as one look shows it."""
-        return self._readers.facts if self._readers else self._look()
+        return self._readers.facts if self._readers else self._look(self._scan)
 
     def watch(self, seen: Seen) -> None:
-        readers = self._readers = self._cards()
+        readers = self._readers = self._cards(self._scan)
         readers.start(self._tell)
         readers.ready(FIRST_LOOK)
         self._seen = seen

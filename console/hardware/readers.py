@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from console.events import Card, Device, Node
@@ -29,7 +30,8 @@ SLOT = re.compile(r" [0-9A-F]{2} [0-9A-F]{2}$")
 
 @dataclass(frozen=True)
 class Reader:
-    """One slot as PC/SC tells it. `usb` is the bus and address of its device, if it told them.
+    """One slot as PC/SC tells it. `usb` is the bus and address of its device, if it told them
+    and one was there.
 
     `asked` says whether it was asked for those; `arrival` differs each time the reader comes.
     """
@@ -66,30 +68,78 @@ def card_of(reader: Reader) -> Card:
 
 
 def join(devices: Iterable[Device], readers: Iterable[Reader]) -> tuple[Device, ...]:
-    """The devices with their cards; a reader that is none of them is a device of its own."""
-    known = tuple(devices)
+    """The devices with their cards; a reader that is none of them is a device of its own.
+
+    One whose device has left is not shown: PC/SC notices that later than the bus does, and what
+    it still tells of the card belongs to nothing that is here.
+    """
+    known, units = tuple(devices), _units(readers)
+    owners = _owners(units, known)
     owned: dict[str, list[Reader]] = {}
-    strays: list[Device] = []
-    for reader in readers:
-        owner = owner_of(reader, known)
-        if owner is None:
-            strays.append(_stray(reader))
-        else:
-            owned.setdefault(owner.visit, []).append(reader)
+    for unit, owner in owners.items():
+        if owner is not None:
+            owned.setdefault(owner.visit, []).extend(units[unit])
     joined = tuple(_with_cards(device, owned.get(device.visit, [])) for device in known)
+    alone = (slots for unit, slots in units.items() if unit not in owners)
+    strays = (_stray(reader) for slots in alone for reader in slots)
     return joined + tuple(sorted(strays, key=lambda device: device.port))
 
 
 def owner_of(reader: Reader, devices: tuple[Device, ...]) -> Device | None:
-    """The USB device that the reader is: by its channel, else by what its name quotes."""
-    if reader.usb is not None:
-        at = [device for device in devices if _address(device) == reader.usb]
-        if at:
-            return at[0]
-    cards = tuple(device for device in devices if _has_card_interface(device))
-    return _only(device for device in cards if _quotes_serial(reader, device)) or _only(
-        device for device in cards if _quotes_product(reader, device)
+    """The USB device that this reader is; None where it is none of them, or where that has left."""
+    return next(iter(_owners(_units([reader]), devices).values()), None)
+
+
+def has_left(reader: Reader, devices: Iterable[Device]) -> bool:
+    """Is the device gone that was at the reader's address?"""
+    return reader.usb is not None and _at(reader.usb, devices) is None
+
+
+def place_of(told: tuple[int, int] | None, devices: Iterable[Device]) -> tuple[int, int] | None:
+    """The address that a reader told, if a device is there."""
+    return told if told is not None and _at(told, devices) else None
+
+
+def _units(readers: Iterable[Reader]) -> dict[str, list[Reader]]:
+    """The slots of each reader: only the last number of their names differs (readerfactory.c)."""
+    units: dict[str, list[Reader]] = {}
+    for reader in readers:
+        unit = reader.name[:-3] if SLOT.search(reader.name) else reader.name
+        units.setdefault(unit, []).append(reader)
+    return units
+
+
+def _owners(
+    units: Mapping[str, list[Reader]], devices: tuple[Device, ...]
+) -> dict[str, Device | None]:
+    """Whose each reader is: by its channel (None: that one has left), else by its name."""
+    owners: dict[str, Device | None] = {}
+    for unit, slots in units.items():
+        place = next((reader.usb for reader in slots if reader.usb is not None), None)
+        if place is not None:
+            owners[unit] = _at(place, devices)
+    # A device has no more readers than card interfaces, and a channel is surer than a name.
+    taken = Counter(owner.visit for owner in owners.values() if owner)
+    free = {device.visit: _card_interfaces(device) - taken[device.visit] for device in devices}
+    left = tuple(device for device in devices if free[device.visit] > 0)
+    named = {unit: _quoted(unit, left) for unit in units if unit not in owners}
+    wanted = Counter(device.visit for device in named.values() if device)
+    return owners | {
+        unit: device
+        for unit, device in named.items()
+        if device and wanted[device.visit] <= free[device.visit]
+    }
+
+
+def _quoted(unit: str, devices: tuple[Device, ...]) -> Device | None:
+    """The one device whose serial, or else whose product, is in the name."""
+    return _only(device for device in devices if _quotes_serial(unit, device)) or _only(
+        device for device in devices if _quotes_product(unit, device)
     )
+
+
+def _at(address: tuple[int, int], devices: Iterable[Device]) -> Device | None:
+    return next((device for device in devices if _address(device) == address), None)
 
 
 def _address(device: Device) -> tuple[int, int] | None:
@@ -98,19 +148,19 @@ def _address(device: Device) -> tuple[int, int] | None:
     return (int(bus), int(number)) if bus.isdigit() and number.isdigit() else None
 
 
-def _has_card_interface(device: Device) -> bool:
-    return any(code.startswith(CARD_INTERFACE) for code in device.interfaces)
+def _card_interfaces(device: Device) -> int:
+    return sum(code.startswith(CARD_INTERFACE) for code in device.interfaces)
 
 
-def _quotes_serial(reader: Reader, device: Device) -> bool:
+def _quotes_serial(name: str, device: Device) -> bool:
     # pcsc-lite appends "(serial)", and two numbers of two digits (hotplug_libudev.c).
-    return bool(device.serial) and f"({device.serial})" in reader.name
+    return bool(device.serial) and f"({device.serial})" in name
 
 
-def _quotes_product(reader: Reader, device: Device) -> bool:
-    if "(" in SLOT.sub("", reader.name) and device.serial:
+def _quotes_product(name: str, device: Device) -> bool:
+    if "(" in name and device.serial:
         return False
-    return bool(device.product) and device.product.lower() in reader.name.lower()
+    return bool(device.product) and device.product.lower() in name.lower()
 
 
 def _only(devices: Iterable[Device]) -> Device | None:

@@ -1,13 +1,15 @@
 """The real serial line.
 
 The rule: exclusive. The device is locked on the whole machine, and the port refuses every other
-opener while it is ours. pyserial's errors end here.
+opener but root while it is ours. pyserial's errors end here.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import select
+import termios
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import serial
 
 from console.errors import DeviceError, Garbled, NotPermitted, Silent, Unplugged
 from console.events import Device
-from console.hardware.lock import Held, hold_device, holder, opener
+from console.hardware.lock import Held, hold_device, holder_at, opener
 from console.hardware.rights import NO_GROUP
 
 BAUD = 115200
@@ -33,19 +35,31 @@ class SerialPort:
         try:
             if any(node.kind == "usb" for node in device.nodes):
                 self._held = hold_device(device, path)
-            # Another one that did not ask for the port alone shares its bytes with us unseen.
-            self._expect_unused()
-            # "exclusive" locks the tty too, so that a tty of no USB device is locked as well.
-            # Its own timeout is none: to change it for each read sets up the port anew each time.
-            self._tty = serial.Serial(
-                path, baud, timeout=0, write_timeout=WRITE_PATIENCE, exclusive=True
-            )
+            self._tty = self._opened(baud)
         except (OSError, ValueError) as error:
             self._let_go()
             raise self._meant(error) from error
         except BaseException:
             self._let_go()
             raise
+
+    def _opened(self, baud: int) -> serial.Serial:
+        # Another one that did not ask for the port alone shares its bytes with us unseen.
+        self._expect_unused()
+        # "exclusive" locks the tty too, so that a tty of no USB device is locked as well.
+        # Its own timeout is none: to change it for each read sets up the port anew each time.
+        tty = serial.Serial(
+            self._path, baud, timeout=0, write_timeout=WRITE_PATIENCE, exclusive=True
+        )
+        try:
+            # That lock stops only who asks for it. From here on the kernel refuses every opener
+            # but root's; whoever came in just before is seen now.
+            fcntl.ioctl(tty.fileno(), termios.TIOCEXCL)
+            self._expect_unused()
+        except BaseException:
+            _close(tty)
+            raise
+        return tty
 
     def _expect_unused(self) -> None:
         user = opener(self._path)
@@ -73,8 +87,7 @@ class SerialPort:
         return data
 
     def close(self) -> None:
-        with suppress(OSError):
-            self._tty.close()
+        _close(self._tty)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -88,11 +101,18 @@ class SerialPort:
         if number in (errno.EACCES, errno.EPERM):
             return NotPermitted(f"This user may not open {self._path}.", NO_GROUP)
         if number in (errno.EBUSY, errno.EAGAIN) or _says(error, "exclusively lock"):
-            locked = holder(Path(self._path).stat().st_ino)
-            return _used(opener(self._path) or locked, self._path)
+            return _used(opener(self._path) or holder_at(self._path), self._path)
         if number in (errno.EIO, errno.ENXIO, errno.ENODEV):
             return Unplugged(f"The device in port {self._port} was unplugged.")
         return Garbled(f"The wire to the device in port {self._port} failed ({error}).")
+
+
+def _close(tty: serial.Serial) -> None:
+    # It would stay exclusive while anybody else, root, has it open still (ioctl_tty(2)).
+    with suppress(OSError):
+        fcntl.ioctl(tty.fileno(), termios.TIOCNXCL)
+    with suppress(OSError):
+        tty.close()
 
 
 def _used(user: str, path: str) -> NotPermitted:

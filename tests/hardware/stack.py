@@ -29,6 +29,7 @@ from typing import Any
 
 from smartcard import scard
 
+from console.hardware import winscard
 from console.hardware.simulated_card import SimulatedCard, exchange
 
 ROOT = Path(__file__).parents[2]
@@ -49,8 +50,12 @@ INSIDE = (
 )
 TAG = os.environ.get("REPLUG_PCSC_TAG") or str(os.getpid())
 """In the reader's name, by which it is locked on the whole machine: tests run side by side."""
-READER = f"Virtual PCD {TAG} 00 00"
-CONFIGURATION = """FRIENDLYNAME "Virtual PCD {tag}"
+NAME = f"Virtual PCD {TAG}"
+READER = f"{NAME} 00 00"
+LONGEST_NAME = 121
+STEP = 0x100
+"""Between the ports of two readers; their slots are the same two to the driver, and to cards."""
+CONFIGURATION = """FRIENDLYNAME "{name}"
 DEVICENAME /dev/null:{port:#x}
 LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so
 CHANNELID {port:#x}
@@ -124,9 +129,8 @@ class Agreeing:
 class VirtualSlot:
     """One slot of the virtual reader: what vpcd sends is 16 bits of length, then an order."""
 
-    def __init__(self, number: int) -> None:
-        self.port = PORT + number
-        self.reader = f"Virtual PCD {TAG} 00 {number:02x}"
+    def __init__(self) -> None:
+        self.port, self.reader = PORT, READER
         self.sent: list[str] = []
         self.card: SimulatedCard | None = None
         self._wire: socket.socket | None = None
@@ -206,11 +210,26 @@ def _until_shown(reader: str, atr: bytes) -> None:
     state, shown = scard.SCARD_STATE_UNAWARE, None
     try:
         while shown != atr and time.monotonic() < last:
-            _, found = scard.SCardGetStatusChange(context, 1000, [(reader, state)])
+            _, found = winscard.get_status_change(context, 1000, {reader: state})
             for _, state, told in found:
-                shown = bytes(told) if state & scard.SCARD_STATE_PRESENT else b""
+                shown = told if state & scard.SCARD_STATE_PRESENT else b""
     finally:
         scard.SCardReleaseContext(context)
+
+
+def _expect_listed(slots: int) -> None:
+    """OSError until the daemon lists as many: it adds one after the other."""
+    code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    if code == scard.SCARD_S_SUCCESS:
+        _, names = winscard.list_readers(context)
+        scard.SCardReleaseContext(context)
+    if code != scard.SCARD_S_SUCCESS or len(names) < slots:
+        raise BlockingIOError("not all readers are there yet")
+
+
+def slot_of(reader: str, number: int) -> str:
+    """How its slot is called: pcscd cuts names by bytes (readerfactory.c, RFAddReader)."""
+    return winscard.text_of(reader.encode()[:LONGEST_NAME]) + f" 00 {number:02x}"
 
 
 class Inner:
@@ -219,21 +238,27 @@ class Inner:
     def __init__(self, folder: Path) -> None:
         os.environ["PCSCLITE_CSOCK_NAME"] = address(folder)
         self._folder = folder
-        self._slots = (VirtualSlot(0), VirtualSlot(1))
+        self._slots = (VirtualSlot(), VirtualSlot())
         self._home = folder / "home"
         self._daemon: subprocess.Popen[bytes] | None = None
         _loopback_up()
 
-    def start(self) -> None:
-        for slot in self._slots:
+    def start(self, *readers: str) -> None:
+        """With readers of these names; cards are put into the slots of the last one."""
+        names = readers or (NAME,)
+        for number, slot in enumerate(self._slots):
             slot.sent.clear()
+            slot.port = PORT + STEP * (len(names) - 1) + number
+            slot.reader = slot_of(names[-1], number)
         conf = self._folder / "conf"
         conf.mkdir(exist_ok=True)
-        (conf / "vpcd").write_text(CONFIGURATION.format(port=PORT, tag=TAG))
+        texts = (CONFIGURATION.format(port=PORT + STEP * n, name=s) for n, s in enumerate(names))
+        (conf / "vpcd").write_text("\n".join(texts))
         command = ["pcscd", "--foreground", "--config", str(conf)]
         with (self._folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log)
         _until((self._folder / "pcscd.comm").stat)
+        _until(lambda: _expect_listed(2 * len(names)))
 
     def end(self) -> None:
         self._end(signal.SIGTERM)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,50 @@ def test_a_program_that_shares_the_port_is_told_by_name(wire):
             SerialPort(device, path)
         assert opener(path).endswith(f"(process {other.pid})")
         other.communicate("\n")
+    SerialPort(device, path).close()
+
+
+UNASKED = """
+import os, sys
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    os.close(os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY))
+    print("opened")
+except OSError as error:
+    print(os.strerror(error.errno))
+"""
+
+
+def opened_by_another(path: str) -> str:
+    """What comes of a program that asks for no lock and looks at none; root would be let in."""
+    command = [sys.executable, "-c", UNASKED, path]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()
+
+
+def test_a_program_that_asks_for_no_lock_cannot_open_the_port_while_it_is_ours(wire):
+    """ModemManager, screen and cat take no flock; the kernel refuses them (TIOCEXCL)."""
+    _, device, path = wire
+    Path(path).chmod(0o666)
+    assert opened_by_another(path) == "opened"
+    line = SerialPort(device, path)
+
+    assert opened_by_another(path) == os.strerror(errno.EBUSY)
+    line.close()
+    assert opened_by_another(path) == "opened"
+
+
+def test_a_program_that_came_in_just_before_the_port_was_ours_is_seen(wire, monkeypatch):
+    """It is looked for again when nobody else can come in; the port is then let go."""
+    _, device, path = wire
+    Path(path).chmod(0o666)
+    seen = iter(("", "cat of anna (process 77)"))
+    monkeypatch.setattr("console.hardware.serial.opener", lambda _: next(seen))
+
+    with pytest.raises(NotPermitted, match=rf"Cat of anna \(process 77\) is using {path}"):
+        SerialPort(device, path)
+    assert opened_by_another(path) == "opened"
+    monkeypatch.undo()
     SerialPort(device, path).close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from console.events import Card, Device, DeviceChanged, Node
 from console.families import Family, Mode
 from console.hardware.card import PcscCard, held_by, meaning, users_of_pcsc
 from console.hardware.readers import (
+    LASTING,
     MUTE,
     MUTE_WORDS,
     PRESENT,
@@ -25,6 +27,7 @@ from console.hardware.sightings import Sighting, group
 from tests.hostile.texts import TEXTS, must_be_harmless
 
 ATR = bytes.fromhex("3b80800101")
+IN_USE = 0x0100
 
 
 def token(port: str, visit: str, **facts) -> Device:
@@ -57,7 +60,8 @@ def test_the_channel_names_bus_and_address_only_when_it_is_of_type_usb(channel, 
     ("reader", "expected"),
     [
         (Reader("Anything 00 00", 0, usb=(1, 5)), STICK),
-        (Reader("Nitrokey Pro 00 00", 0, usb=(9, 9)), PRO),
+        (Reader("Nitrokey Pro 00 00", 0, usb=(1, 5)), STICK),
+        (Reader("Nitrokey Pro 00 00", 0), PRO),
         (Reader("Nitrokey Nitrokey Pro (0000AB) 00 00", 0), PRO),
         (Reader("Nitrokey [CCID] (0000CD) 01 00", 0), STICK),
         (Reader("Nitrokey Pro (FFFF) 00 00", 0), None),
@@ -70,11 +74,97 @@ def test_a_reader_is_the_device_of_its_channel_or_else_of_what_its_name_quotes(r
     assert expected == owner_of(reader, BENCH)
 
 
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [
+        ("Nitrokey Pro (FFFF) 00 00", PRO),
+        ("Nitrokey Pro (0000CD) 00 00", PRO),
+        ("Gemalto Twin 00 00", token("1-1", "1:4:900")),
+        ("Gemalto Twin 00 00", token("1-1", "1:4:900", serial="0000AB")),
+        ("Nitrokey () 00 00", token("1-1", "1:4:900")),
+    ],
+)
+def test_a_reader_that_quotes_another_unit_or_nothing_of_a_lone_device_is_not_it(name, device):
+    """Being the only one is no reason; a device that gives no name is quoted by nobody."""
+    assert owner_of(Reader(name, 0), (device,)) is None
+
+
+TWINS = tuple(token(f"1-{n}", f"1:{n + 3}:{n}", product="Nitrokey 3") for n in (1, 2))
+FIRST, SECOND = (
+    Reader(f"Nitrokey 3 [CCID/ICCD Interface] 0{n} 00", PRESENT | 1 << 16, ATR, usb=(1, 4 + n))
+    for n in (0, 1)
+)
+
+
+def cards_by_port(devices: tuple[Device, ...], *readers: Reader) -> dict[str, list[str]]:
+    return {d.port: [card.reader for card in d.cards] for d in join(devices, readers)}
+
+
+def unplaced(reader: Reader) -> Reader:
+    return replace(reader, usb=None)
+
+
+def test_brackets_in_a_name_are_no_serial_where_the_device_has_none():
+    """Then the product alone is quoted."""
+    assert owner_of(Reader("Nitrokey 3 (contactless) 00 00", 0), TWINS[:1]) == TWINS[0]
+
+
 def test_two_equal_devices_are_never_told_apart_by_a_name_alone():
     """It then is a device of its own: in doubt nothing is joined."""
-    twins = tuple(token(f"1-{n}", f"1:{n}:{n}", product="Nitrokey 3") for n in (1, 2))
+    assert owner_of(unplaced(FIRST), TWINS) is None
 
-    assert owner_of(Reader("Nitrokey 3 00 00", 0), twins) is None
+
+def test_a_reader_whose_device_has_left_is_shown_with_no_other_and_not_by_itself():
+    """PC/SC lists it for a while yet; its twin keeps its own card, and one that came has none."""
+    back = token("1-1", "1:6:903", product="Nitrokey 3")
+
+    assert cards_by_port(TWINS, FIRST, SECOND) == {"1-1": [FIRST.name], "1-2": [SECOND.name]}
+    assert cards_by_port(TWINS[1:], FIRST, SECOND) == {"1-2": [SECOND.name]}
+    assert cards_by_port(TWINS[1:], FIRST) == {"1-2": []}
+    assert cards_by_port((back,), FIRST) == {"1-1": []}
+    assert cards_by_port((back, TWINS[1]), FIRST, SECOND) == {"1-1": [], "1-2": [SECOND.name]}
+
+
+def test_a_name_matches_only_what_no_channel_has_claimed():
+    """The twin whose reader is in use, and so could not be asked, is the one that is left over."""
+    unasked = unplaced(FIRST)
+    stray = f"reader:{FIRST.name}"
+
+    assert cards_by_port(TWINS, unasked, SECOND) == {"1-1": [FIRST.name], "1-2": [SECOND.name]}
+    assert cards_by_port(TWINS[1:], unasked, SECOND) == {"1-2": [SECOND.name], stray: [FIRST.name]}
+
+
+def test_a_device_has_no_more_readers_than_card_interfaces():
+    """Two that both quote its name: one of them is that of a twin that has left."""
+    readers = (unplaced(FIRST), unplaced(SECOND))
+    strays = {f"reader:{reader.name}": [reader.name] for reader in readers}
+    two = replace(TWINS[1], interfaces=("0b0000", "0b0000"))
+
+    assert cards_by_port(TWINS[1:], *readers) == {"1-2": [], **strays}
+    assert cards_by_port((two,), *readers) == {"1-2": [FIRST.name, SECOND.name]}
+    assert cards_by_port((two,), FIRST, unplaced(SECOND)) == {"1-2": [SECOND.name]}
+
+
+def test_the_slots_of_one_reader_are_one_device():
+    """Also when one of them is in use and could not be asked; they differ in the last number."""
+    other = replace(unplaced(SECOND), name=SECOND.name[:-1] + "1")
+
+    assert cards_by_port(TWINS, SECOND, other)["1-2"] == [SECOND.name, other.name]
+    assert cards_by_port(TWINS[1:], unplaced(SECOND), other)["1-2"] == [SECOND.name, other.name]
+
+
+def test_names_without_numbers_are_those_of_different_readers():
+    """Not every service numbers them."""
+    placed, other = replace(FIRST, name="Twin one"), replace(unplaced(FIRST), name="Twin two")
+    expected = {"1-1": ["Twin one"], "reader:Twin two": ["Twin two"]}
+
+    assert cards_by_port(TWINS[:1], placed, other) == expected
+
+
+def test_a_card_that_was_taken_out_and_put_in_again_is_another_state():
+    """PC/SC counts; that count is what tells two cards with the same answer apart."""
+    assert (PRESENT | 1 << 16) & LASTING != (PRESENT | 2 << 16) & LASTING
+    assert PRESENT | IN_USE & LASTING == PRESENT
 
 
 def test_a_token_keeps_its_other_nodes_and_gains_its_cards():

@@ -21,51 +21,15 @@ from console.hardware import pcsc
 from console.hardware.card import PcscCard
 from console.hardware.lines import Traced
 from console.hardware.machine import MachineBus
-from console.hardware.readers import join
 from console.history import view_of
 from console.journal import replay
 from console.run import Request
 from console.state import State
 from console.views import RunView
 from tests.hardware.stack import ATR, LEAVE, OTHER_ATR, READER, Stack
+from tests.hardware.watched import LIMIT, Watched
 
-LIMIT = 20.0
 VERIFY = bytes.fromhex("00200081063132333435") + b"6"
-
-
-class Watched:
-    """What was told, in order; waiting for it needs no polling."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.do = stack.do
-        self.readers = pcsc.Readers()
-        self._told: queue.Queue[pcsc.Facts] = queue.Queue()
-        self.facts = pcsc.Facts()
-        self.readers.start(lambda: self._told.put(self.readers.facts))
-
-    def until(self, wanted) -> None:
-        while not wanted(self.facts):
-            self.facts = self._told.get(timeout=LIMIT)
-
-    def cards(self) -> tuple[str, ...]:
-        return tuple(d.cards[0].atr for d in join((), self.facts.readers))
-
-    def until_cards(self, *atrs: str) -> None:
-        self.until(lambda _: self.cards() == atrs)
-
-    def device(self):
-        return join((), self.facts.readers)[0]
-
-    def open(self, shared: bool = False) -> PcscCard:
-        device = self.device()
-        return PcscCard(device, device.cards[0], MachineClock(), shared)
-
-    def quiet(self, seconds: float) -> bool:
-        try:
-            self.facts = self._told.get(timeout=seconds)
-        except queue.Empty:
-            return True
-        return False
 
 
 @pytest.fixture
