@@ -16,6 +16,7 @@ from console.hardware.identity import Company, Expectation, Scene, accompany
 from console.hardware.insertion import card_left, judge
 
 if TYPE_CHECKING:
+    from console.arrivals import Attendance
     from console.guide import Guide
     from console.host import Host
 
@@ -39,9 +40,17 @@ class Acts(StrEnum):
 class Reconnect:
     """An armed wait."""
 
-    def __init__(self, guide: Guide, host: Host, expectation: Expectation, what: str) -> None:
+    def __init__(
+        self,
+        guide: Guide,
+        host: Host,
+        expectation: Expectation,
+        what: str,
+        attendance: Attendance,
+    ) -> None:
         self._guide = guide
         self._host = host
+        self._attendance = attendance
         self._expectation = self._of_now(expectation)
         self._what = what
         self._said: dict[str, str] = {}
@@ -120,10 +129,21 @@ class Reconnect:
 
     def _scene(self) -> Scene:
         present = self._host.present()
-        modes = {device.visit: self._host.mode_of(device) for device in present}
-        scene = Scene(present, modes, self._company, self._host.clock.monotonic())
+        now = self._host.clock.monotonic()
+        self._attendance.note(present, now)
+        known = (*self._expectation.others, *present)
+        modes = {device.visit: self._host.mode_of(device) for device in known}
+        scene = Scene(present, modes, self._company, now)
         self._company = accompany(self._company, self._expectation, scene)
-        return replace(scene, company=self._company)
+        return replace(scene, company=self._suspects())
+
+    def _suspects(self) -> Company:
+        """For a device that may come anywhere, what another run awaits is that run's concern."""
+        if self._expectation.port:
+            return self._company
+        theirs = self._attendance.theirs
+        kin = tuple(kin for kin in self._company.kin if kin.visit not in theirs)
+        return replace(self._company, kin=kin)
 
     def _notice_leaving(self, scene: Scene) -> None:
         expected = self._expectation
