@@ -157,7 +157,7 @@ def judge(expected: Expectation, came: Device, scene: Scene) -> Judgement | None
         return _ours_is_still_here(expected, came, mode)
     if came.visit in scene.company.visits:
         return None
-    known = _by_what_it_says(expected, came, mode)
+    known = _by_what_it_says(expected, came, scene)
     if known is not None:
         return known
     if expected.port and not in_our_socket(expected, came):
@@ -201,14 +201,16 @@ def _ours_is_still_here(expected: Expectation, came: Device, mode: str) -> Judge
 # --- unique id and serial ---------------------------------------------------------------------
 
 
-def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgement | None:
+def _by_what_it_says(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:
     """Settled by an id or a serial, one way or the other; None where they say nothing."""
-    if mode not in expected.modes:
+    if scene.mode(came) not in expected.modes:
         return None
     if expected.unique and came.serial.lower() == expected.unique.lower():
-        return _sure(expected, came, f"its id {came.serial}", Grade.UNIQUE)
-    if expected.serial and came.serial == expected.serial:
-        return _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
+        proven = _sure(expected, came, f"its id {came.serial}", Grade.UNIQUE)
+        return _also_said(expected, came, scene) or proven
+    if came.serial and came.serial == _our_serial(expected, scene):
+        proven = _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
+        return _also_said(expected, came, scene) or proven
     # Only the same ids make different serials a no: an application and its bootloader may each
     # write their own form of it.
     if expected.left is None or not same_kind(expected.left, came):
@@ -216,6 +218,19 @@ def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgemen
     if came.serial == expected.left.serial:
         return None
     return _another_serial(expected, came)
+
+
+def _our_serial(expected: Expectation, scene: Scene) -> str:
+    """Our serial, unless one that kept ours company since says the same one."""
+    said = {kin.serial for kin in scene.company.kin}
+    return "" if expected.serial in said else expected.serial
+
+
+def _also_said(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:
+    """Is another here that came as well and says the same? Serials are made alike, too."""
+    rivals = _rivals(expected, came, scene)
+    same = (rival for rival in rivals if rival.serial.lower() == came.serial.lower())
+    return next((_two_have_come(came, rival) for rival in same), None)
 
 
 def _sure(expected: Expectation, came: Device, proof: str, grade: Grade) -> Judgement:
@@ -294,13 +309,9 @@ def _unexpected(expected: Expectation, came: Device, mode: str) -> Judgement | N
 
 
 def _by_port(expected: Expectation, came: Device, scene: Scene) -> Judgement:
-    rival = None if scene.quick else _rival(expected, came, scene)
-    if rival is not None:
-        return Judgement(
-            False,
-            f"Not taken: two have come, on port {came.port} and on port {rival.port}, and nothing "
-            "they say tells which is ours. Neither was touched. Pull the one that is not.",
-        )
+    rivals = () if scene.quick else _rivals(expected, came, scene)
+    if rivals:
+        return _two_have_come(came, rivals[0])
     if _another_speed(expected, came) and expected.left is not None:
         return Judgement(
             False,
@@ -313,16 +324,24 @@ def _by_port(expected: Expectation, came: Device, scene: Scene) -> Judgement:
     return Judgement(True, f"Same device, because it came {where} in the mode awaited.", Grade.PORT)
 
 
-def _rival(expected: Expectation, came: Device, scene: Scene) -> Device | None:
-    """Another that came since ours left and may be ours as well."""
-    since = (
+def _two_have_come(came: Device, rival: Device) -> Judgement:
+    return Judgement(
+        False,
+        f"Not taken: two have come, on port {came.port} and on port {rival.port}, and nothing "
+        "they say tells which is ours. Neither was touched. Pull the one that is not.",
+    )
+
+
+def _rivals(expected: Expectation, came: Device, scene: Scene) -> tuple[Device, ...]:
+    """The others that came since ours left and may be ours as well."""
+    return tuple(
         other
         for other in scene.present
         if other.visit != came.visit
         and other.visit not in scene.company.visits
         and not _was_there(expected, other)
+        and scene.mode(other)
     )
-    return next((other for other in since if scene.mode(other)), None)
 
 
 def _may_be_another(came: Device, scene: Scene) -> bool:

@@ -204,6 +204,36 @@ CASES = {
         (),
         (True, Grade.PORT, "Same device, because it came on the same port in the mode awaited."),
     ),
+    "our serial, said by two that came": (
+        expecting(SERIAL, guest=True),
+        device("1-3", "v2", serial="A1"),
+        (device("1-4", "v4"), device("1-1", "v3", serial="A1")),
+        (False, Grade.NOT, "Not taken: two have come, on port 1-3 and on port 1-1"),
+    ),
+    "our serial in our port, said by another that came elsewhere": (
+        expecting(SERIAL),
+        device("1-1", "v2", serial="A1"),
+        (device("1-3", "v3", serial="A1"),),
+        (False, Grade.NOT, "Not taken: two have come, on port 1-1 and on port 1-3"),
+    ),
+    "our id, said by another that came elsewhere": (
+        expecting(OURS, unique="ABCD", modes=("bootloader",)),
+        device("1-1", "v2", BOOT, serial="ABCD"),
+        (device("1-3", "v3", BOOT, serial="abcd"),),
+        (False, Grade.NOT, "Not taken: two have come, on port 1-1 and on port 1-3"),
+    ),
+    "our serial, and another that came elsewhere and says its own": (
+        expecting(SERIAL),
+        device("1-1", "v2", serial="A1"),
+        (device("1-3", "v3", serial="B2"),),
+        (True, Grade.SERIAL, "Same device, because serial A1 came back."),
+    ),
+    "our serial, and a thing of no such family that says it too": (
+        expecting(SERIAL),
+        device("1-1", "v2", serial="A1"),
+        (device("1-3", "v3", "046d:c077", serial="A1"),),
+        (True, Grade.SERIAL, "Same device, because serial A1 came back."),
+    ),
     "another speed": (
         expecting(replace(OURS, speed="full")),
         device("1-1", "v2", speed="high"),
@@ -398,3 +428,14 @@ def test_an_older_look_that_is_told_late_changes_nothing():
 
     newer = after(expected, (5.0, (OURS, TWIN))).company
     assert accompany(newer, expected, scene(OURS, TWIN, company=newer, now=1.0)).at == 5.0
+
+
+def test_a_serial_that_one_says_which_came_while_ours_was_there_proves_nothing():
+    """It is pulled and plugged in elsewhere while ours is away; a guest believes no path."""
+    clone, again = (device("1-3", visit, serial="A1") for visit in ("c1", "c2"))
+    expected = expecting(SERIAL, guest=True)
+    looks = ((0.0, (SERIAL,)), (5.0, (SERIAL, clone)), (9.0, ()), (20.0, (again,)))
+
+    found = judge(expected, again, after(expected, *looks))
+
+    assert found.why.startswith("Not taken: one came on port 1-3, ours left port 1-1. In a guest")
