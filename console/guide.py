@@ -28,7 +28,6 @@ from console.events import (
     Asked,
     Damage,
     Device,
-    DeviceJudged,
     StepDone,
     StepFailed,
     StepStarted,
@@ -51,6 +50,7 @@ from console.host import Host, Recorded, Reply
 from console.opening import Opening
 from console.reconnect import Acts as Acts
 from console.reconnect import Reconnect as Reconnect
+from console.reconnect import judged
 from console.toil import Toil
 
 T = TypeVar("T")
@@ -152,8 +152,7 @@ class Guide:
 
     def judged(self, device: Device, found: Judgement) -> None:
         """Write what came and what it was held to be; what is taken is the device from now on."""
-        event = DeviceJudged(device.port, device, found.taken, found.why, found.grade.value)
-        self._host.post(event)
+        self._host.post(judged(device, found, self._attendance.since(device)))
         if found.taken:
             self._host.moved(device)
 

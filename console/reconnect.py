@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from console.events import Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
-from console.hardware.identity import Company, Expectation, Scene, accompany
+from console.hardware.identity import Company, Expectation, Judgement, Scene, accompany
 from console.hardware.insertion import card_left, judge
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class Acts(StrEnum):
     @property
     def who(self) -> str:
         return "device" if self in (Acts.LEAVE, Acts.BUSY) else "you"
+
+
+def judged(device: Device, found: Judgement, since: float) -> DeviceJudged:
+    """What came, what it was held to be, and since when it is there."""
+    why, grade = found.why, found.grade.value
+    return DeviceJudged(device.port, device, found.taken, why, grade, since)
 
 
 class Reconnect:
@@ -121,8 +127,10 @@ class Reconnect:
                 continue
             # What was refused is judged anew each time: the other one may have been pulled.
             self._said[device.visit] = found.why
-            event = DeviceJudged(device.port, device, found.taken, found.why, found.grade.value)
-            self._host.post(event)
+            # A card put in again: its reader was there all the time, and tells nothing of it.
+            again = device.visit == self._expectation.visit
+            since = 0.0 if again else self._attendance.since(device)
+            self._host.post(judged(device, found, since))
             if found.taken:
                 return device
         return None

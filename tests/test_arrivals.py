@@ -8,8 +8,9 @@ import pytest
 
 import tests.floor
 from console.arrivals import Attendance
-from console.events import Device
+from console.events import Device, DeviceJudged
 from console.flow import Outcome, Verdict
+from console.journal import replay
 from tests.floor import DONE, NAME, SCALE, floor, flow
 
 OURS = Device("1-1", "v1", "0a0a", "0001")
@@ -99,6 +100,19 @@ def test_ours_pulled_and_plugged_in_again_while_a_question_is_open_is_taken(shop
     view = shop.ended(run)
 
     assert (view.verdict, view.device) == ("repaired", BACK)
+
+
+def test_what_comes_while_a_question_is_open_is_there_since_it_came_and_not_since_one_looked(shop):
+    """A device counts its seconds from its own arrival."""
+    run = shop.run("late")
+    shop.asked(run)
+    began = shop.clock.monotonic()
+    happen(shop, (TWIN,), (BACK, TWIN), (BACK,), (BACK, TWIN))
+    shop.bench.answer(run, "name", "me", "an")
+    shop.ended(run)
+    judged = [r.event for r in replay(shop.state.journal(run)).records]
+
+    assert [e.since - began for e in judged if isinstance(e, DeviceJudged)] == [20.0]
 
 
 def test_a_run_for_what_is_not_shown_takes_what_came_while_a_question_was_open(shop):

@@ -112,6 +112,34 @@ def test_a_window_of_the_device_begins_with_its_arrival_and_not_with_the_wait():
     assert bench.view.wait is None
 
 
+def test_a_window_begins_when_the_device_came_however_late_it_was_taken():
+    """Another lay in the next port and had to be pulled first: the device counts all the same."""
+    other = replace(OURS, port="1-3", visit="v3")
+    bench = Bench({103.0: (), 108.0: (BACK, other), 116.0: (BACK,)})
+    hands = ("Pull it out.", "Plug it in.", "Touch it.")
+    assert reconnect(bench, bench.guide(), hands=hands, window=10.0) == BACK
+
+    assert [(e.taken, e.since) for e in bench.of(DeviceJudged)] == [
+        (False, 108.0),
+        (False, 108.0),
+        (True, 108.0),
+    ]
+    bench.clock.now = 117.0
+    with bench.guide().touch("a touch", window=10.0):
+        assert bench.view.wait.left(117.0) == 1.0
+
+
+def test_a_record_that_does_not_say_since_when_counts_from_the_judgement():
+    """Runs of an older bench are read, too."""
+    wait = WaitStarted("the key", "you", acts="bring", window=10.0, window_from="plug")
+    told = (wait, DeviceJudged("1-1", BACK, True, "It is.", "port"))
+    view = RunView()
+    for number, event in enumerate(told, start=1):
+        view = fold_run(view, Record(number, "at", 100.0 + number, "b", "", event, ""))
+
+    assert view.wait.window_since == 102.0
+
+
 def test_a_window_that_counts_from_now_begins_with_the_wait():
     """A device that was never unplugged counts from its own question."""
     bench = Bench({})
@@ -184,7 +212,7 @@ def test_a_card_leaves_and_comes_back_while_its_reader_stays():
     assert bench.device == AGAIN
     assert bench.clock.now == 106.0
     assert bench.of(DeviceLeft) == [DeviceLeft("1-1", "Reader 00 00")]
-    assert [(e.taken, e.grade) for e in bench.of(DeviceJudged)] == [(True, "port")]
+    assert [(e.taken, e.grade, e.since) for e in bench.of(DeviceJudged)] == [(True, "port", 0.0)]
     assert [said.sentence for said in bench.view.said] == [
         "The card left Reader 00 00.",
         "Taken: a card with the same answer to reset is in Reader 00 00 again.",
