@@ -388,13 +388,14 @@ class Guide:
         `what` completes "Waiting for ...". The reconnect's wait() is called inside or after.
         """
         # A fresh look: what else is in its place now is evidence later.
+        looked = self.seconds()
         self._host.look_again()
         ours = self.device
         left = ours if ours.visit else None
         expectation = Expectation(
             ours.port, modes, left, self._others(ours), self._unique, guest=self._host.guest
         )
-        yield Reconnect(self, self._host, expectation, what, self._attendance)
+        yield Reconnect(self, self._host, expectation, what, self._attendance, looked)
 
     def _others(self, ours: Device) -> tuple[Device, ...]:
         """What is elsewhere; once ours has gone, what was elsewhere while it was there."""

@@ -7,6 +7,7 @@ at notices, so none can be missed; console.hardware.identity and .insertion judg
 from __future__ import annotations
 
 import queue
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -53,10 +54,13 @@ class Reconnect:
         expectation: Expectation,
         what: str,
         attendance: Attendance,
+        looked: float,
     ) -> None:
         self._guide = guide
         self._host = host
         self._attendance = attendance
+        self._looked = looked
+        self._due = host.clock.monotonic() + LOOK_AGAIN
         self._expectation = self._of_now(expectation)
         self._what = what
         self._said: dict[str, str] = {}
@@ -113,10 +117,16 @@ class Reconnect:
             self._sleep(until - clock.monotonic())
 
     def _sleep(self, remaining: float) -> None:
-        try:
-            self._host.clock.take(self._host.signals, min(remaining, LOOK_AGAIN))
-        except queue.Empty:
-            self._host.look_again()
+        clock = self._host.clock
+        with suppress(queue.Empty):
+            due = max(0.0, self._due - clock.monotonic())
+            clock.take(self._host.signals, min(remaining, due))
+            if clock.monotonic() < self._due:
+                return
+        # Signals may be of others, and those of ours lost: they never put the next look off.
+        self._looked = clock.monotonic()
+        self._host.look_again()
+        self._due = clock.monotonic() + LOOK_AGAIN
 
     def _look(self) -> Device | None:
         scene = self._scene()
@@ -141,9 +151,10 @@ class Reconnect:
         self._attendance.note(present, now)
         known = (*self._expectation.others, *present)
         modes = {device.visit: self._host.mode_of(device) for device in known}
-        scene = Scene(present, modes, self._company, now)
+        # What is told now was seen when the last look began, at the earliest.
+        scene = Scene(present, modes, self._company, self._looked)
         self._company = accompany(self._company, self._expectation, scene)
-        return replace(scene, company=self._suspects())
+        return replace(scene, company=self._suspects(), now=now)
 
     def _suspects(self) -> Company:
         """For a device that may come anywhere, what another run awaits is that run's concern."""

@@ -11,6 +11,7 @@ from console.errors import GateClosed
 from console.events import Card, Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
 from console.flow import Flow
 from console.guide import Acts, Guide
+from console.host import Signal
 from console.journal import Record
 from console.views import RunView, fold_run
 from console.wording import line
@@ -277,6 +278,54 @@ def test_what_was_refused_is_judged_anew_when_the_other_one_is_pulled():
     judged = [(e.port, e.taken, e.grade) for e in bench.of(DeviceJudged)]
     assert judged == [("1-1", False, ""), ("1-3", False, ""), ("1-1", True, "port")]
     assert [e.port for e in bench.of(DeviceLeft)] == ["1-1"]
+
+
+class LateBench(Bench):
+    """A bench that tells what it saw last: `wakes` are signals, those that tell it `tells`."""
+
+    def __init__(self, comes, *wakes: float, tells: tuple[float, ...] = ()) -> None:
+        super().__init__(comes)
+        self.wakes = sorted((*wakes, *tells))
+        self.tells = tells
+        self.clock.take = self.take
+        self.look_again()
+
+    def present(self) -> tuple[Device, ...]:
+        return self.told
+
+    def look_again(self) -> None:
+        self.told = super().present()
+
+    def take(self, box, timeout):
+        until = self.clock.now + timeout
+        due = self.wakes and self.wakes[0] <= until
+        self.clock.now = self.wakes.pop(0) if due else until
+        if not due:
+            raise queue.Empty
+        if self.clock.now in self.tells:
+            self.look_again()
+        return Signal.BUS
+
+
+def test_all_were_in_their_places_when_one_looked_and_not_when_one_was_told():
+    """A signal that tells nothing new makes no look newer: hands had begun meanwhile."""
+    twin = replace(OURS, port="1-2", visit="t1")
+    moved = replace(OURS, visit="t2")
+    here = {0.0: (OURS, twin), 100.7: (OURS,), 101.4: (), 102.1: (moved,)}
+    bench = LateBench(here, 100.99, tells=(102.5,))
+
+    assert reconnect(bench, bench.guide()) is None
+    assert {e.why[:55] for e in bench.of(DeviceJudged)} == {
+        "Not taken: another of its kind has left its place, and "
+    }
+
+
+def test_signals_that_tell_nothing_never_keep_it_from_looking():
+    """Another device comes and goes all the time; the notice of ours was lost."""
+    bench = LateBench({110.0: (), 112.0: (BACK,)}, *(100.0 + 0.4 * n for n in range(1, 200)))
+
+    assert reconnect(bench, bench.guide()) == BACK
+    assert bench.clock.now < 113.5
 
 
 def test_the_id_that_the_device_answers_afterwards_proves_it_or_ends_the_run():
