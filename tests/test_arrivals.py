@@ -102,6 +102,31 @@ def test_ours_pulled_and_plugged_in_again_while_a_question_is_open_is_taken(shop
     assert (view.verdict, view.device) == ("repaired", BACK)
 
 
+def test_a_twin_that_left_before_a_wait_that_is_armed_in_time_is_no_doubt(shop):
+    """It lay there when the run began; ours left and came back long after that."""
+    run = shop.run("late")
+    shop.asked(run)
+    happen(shop, (OURS,))
+    shop.clock.later(5.0, lambda: setattr(shop.bus, "here", ()))
+    shop.clock.later(9.0, lambda: setattr(shop.bus, "here", (BACK,)))
+    shop.bench.answer(run, "name", "me", "an")
+    view = shop.ended(run)
+
+    assert (view.verdict, view.device) == ("repaired", BACK)
+
+
+def test_what_another_run_works_on_is_a_doubt_where_ours_has_a_port(shop):
+    """It restarts, or was put into our port: our run cannot tell."""
+    run = shop.run("late")
+    shop.asked(run)
+    theirs = shop.run("ask", "1-2")
+    shop.asked(theirs)
+    happen(shop, (TWIN,), (MOVED,))
+    shop.bench.answer(run, "name", "me", "an")
+
+    assert shop.ended(run).verdict == "unfinished"
+
+
 def test_what_comes_while_a_question_is_open_is_there_since_it_came_and_not_since_one_looked(shop):
     """A device counts its seconds from its own arrival."""
     run = shop.run("late")

@@ -400,6 +400,25 @@ def test_a_twin_whose_serial_is_another_cannot_be_the_one_that_came(theirs, came
     assert judge(expected, back, after(expected, (0.0, (twin,)), (9.0, (back,)))).taken is taken
 
 
+def test_a_twin_in_another_mode_may_write_its_serial_in_another_form():
+    """Only the same ids make different serials a no."""
+    twin = replace(device("1-2", "t1", BOOT), serial="B")
+    expected = expecting(None, others=(twin,))
+    back = device("1-1", "v2", serial="A")
+
+    looks = ((0.0, (twin,)), (9.0, (back,)))
+    kept = Company((twin,), gone=True)
+    assert not judge(expected, back, replace(after(expected, *looks), company=kept)).taken
+
+
+def test_one_that_came_elsewhere_while_ours_was_there_is_no_concern_once_ours_has_left():
+    """It was told already, and cannot be ours."""
+    new = device("1-3", "n1")
+    looks = ((0.0, (OURS,)), (1.0, (OURS, new)), (5.0, (new,)))
+
+    assert judge(expecting(OURS), new, after(expecting(OURS), *looks)) is None
+
+
 def test_a_twin_that_was_pulled_long_before_ours_may_be_the_one_that_came_soon_after():
     """All of them were last seen in their places when the twin still was in its own."""
     expected = expecting(OURS, others=(TWIN,))
