@@ -1,4 +1,4 @@
-"""What comes on the bus while a run looks, and a question that the bus may answer first.
+"""What comes on the bus while a run looks, who was there, and a question the bus may answer.
 
 The rule: it looks at what is there now, not at notices, so nothing that came can be missed; and
 what the bus shows goes before what somebody says of it.
@@ -7,7 +7,7 @@ what the bus shows goes before what somebody says of it.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +40,46 @@ class Watch:
     safe: str
     usual: float
     limit: float
+
+
+class Attendance:
+    """Who was on the bench while the run went on: with whom, and since when.
+
+    What is there now tells nobody's beginning; a wait that is armed late needs it all the same.
+    Two threads note what they see: each note is one write, and of two the earlier moment stays.
+    `theirs` are the visits that other runs work on, or did.
+    """
+
+    def __init__(self, theirs: Set[str] = frozenset()) -> None:
+        self.theirs = theirs
+        self._first: tuple[Device, ...] | None = None
+        self._seen: dict[str, Device] = {}
+        self._since: dict[str, float] = {}
+        self._company: dict[str, dict[str, Device]] = {}
+
+    def note(self, present: tuple[Device, ...], now: float) -> None:
+        """One more look."""
+        if self._first is None:
+            self._first = present
+        here = {device.visit: device for device in present}
+        self._seen = self._seen | here
+        for visit in here:
+            self._since.setdefault(visit, now)
+            self._company[visit] = self._company.get(visit, {}) | here
+
+    @property
+    def seen(self) -> tuple[Device, ...]:
+        """Every visit that ever was there, also those that have left."""
+        return tuple(self._seen.values())
+
+    def since(self, device: Device) -> float:
+        """When its visit was first seen, on the monotonic clock; 0.0 if it never was."""
+        return self._since.get(device.visit, 0.0)
+
+    def company(self, device: Device) -> tuple[Device, ...]:
+        """All that were ever there together with it; those of the first look if it never was."""
+        known = self._company.get(device.visit)
+        return tuple(known.values()) if known else (self._first or ())
 
 
 class Arrivals:

@@ -394,7 +394,8 @@ class DeviceLeft:
 class DeviceJudged:
     """Something arrived while we waited; taken or not, why, and what made that sure.
 
-    `grade` is "unique id", "serial", "port", "only one"; "" when it was not taken.
+    `grade` is "unique id", "serial", "port", "only one"; "" when it was not taken. `since` is when
+    it was first seen, on the monotonic clock (0.0: not known).
     """
 
     port: str
@@ -402,6 +403,7 @@ class DeviceJudged:
     taken: bool
     why: str
     grade: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TypeVar
 
-from console.arrivals import Arrivals
+from console.arrivals import Arrivals, Attendance
 from console.errors import (
     ConsoleError,
     DeviceError,
@@ -28,7 +28,6 @@ from console.events import (
     Asked,
     Damage,
     Device,
-    DeviceJudged,
     StepDone,
     StepFailed,
     StepStarted,
@@ -51,6 +50,7 @@ from console.host import Host, Recorded, Reply
 from console.opening import Opening
 from console.reconnect import Acts as Acts
 from console.reconnect import Reconnect as Reconnect
+from console.reconnect import judged
 from console.toil import Toil
 
 T = TypeVar("T")
@@ -59,9 +59,10 @@ T = TypeVar("T")
 class Guide:
     """All that a flow may do."""
 
-    def __init__(self, flow: Flow, host: Host) -> None:
+    def __init__(self, flow: Flow, host: Host, attendance: Attendance | None = None) -> None:
         self._flow = flow
         self._host = host
+        self._attendance = attendance or Attendance()
         self._step: Step | None = None
         self._unique = ""
         self._tidying = False
@@ -151,8 +152,7 @@ class Guide:
 
     def judged(self, device: Device, found: Judgement) -> None:
         """Write what came and what it was held to be; what is taken is the device from now on."""
-        event = DeviceJudged(device.port, device, found.taken, found.why, found.grade.value)
-        self._host.post(event)
+        self._host.post(judged(device, found, self._attendance.since(device)))
         if found.taken:
             self._host.moved(device)
 
@@ -392,14 +392,22 @@ class Guide:
         `what` completes "Waiting for ...". The reconnect's wait() is called inside or after.
         """
         # A fresh look: what else is in its place now is evidence later.
+        looked = self.seconds()
         self._host.look_again()
         ours = self.device
         left = ours if ours.visit else None
-        others = tuple(d for d in self._host.present() if d.port != ours.port)
         expectation = Expectation(
-            ours.port, modes, left, others, self._unique, guest=self._host.guest
+            ours.port, modes, left, self._others(ours), self._unique, guest=self._host.guest
         )
-        yield Reconnect(self, self._host, expectation, what)
+        yield Reconnect(self, self._host, expectation, what, self._attendance, looked)
+
+    def _others(self, ours: Device) -> tuple[Device, ...]:
+        """What is elsewhere; once ours has gone, what was elsewhere while it was there."""
+        here = self._host.present()
+        self._attendance.note(here, self.seconds())
+        is_here = any(d.visit == ours.visit for d in here)
+        there = here if is_here else self._attendance.company(ours)
+        return tuple(d for d in there if d.port != ours.port)
 
     def arrivals(self) -> Arrivals:
         """What comes on the bus from now on, and questions that it may answer."""

@@ -7,15 +7,17 @@ at notices, so none can be missed; console.hardware.identity and .insertion judg
 from __future__ import annotations
 
 import queue
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from console.events import Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
-from console.hardware.identity import Company, Expectation, Scene, accompany
+from console.hardware.identity import Company, Expectation, Judgement, Scene, accompany
 from console.hardware.insertion import card_left, judge
 
 if TYPE_CHECKING:
+    from console.arrivals import Attendance
     from console.guide import Guide
     from console.host import Host
 
@@ -36,12 +38,29 @@ class Acts(StrEnum):
         return "device" if self in (Acts.LEAVE, Acts.BUSY) else "you"
 
 
+def judged(device: Device, found: Judgement, since: float) -> DeviceJudged:
+    """What came, what it was held to be, and since when it is there."""
+    why, grade = found.why, found.grade.value
+    return DeviceJudged(device.port, device, found.taken, why, grade, since)
+
+
 class Reconnect:
     """An armed wait."""
 
-    def __init__(self, guide: Guide, host: Host, expectation: Expectation, what: str) -> None:
+    def __init__(
+        self,
+        guide: Guide,
+        host: Host,
+        expectation: Expectation,
+        what: str,
+        attendance: Attendance,
+        looked: float,
+    ) -> None:
         self._guide = guide
         self._host = host
+        self._attendance = attendance
+        self._looked = looked
+        self._due = host.clock.monotonic() + LOOK_AGAIN
         self._expectation = self._of_now(expectation)
         self._what = what
         self._said: dict[str, str] = {}
@@ -98,10 +117,16 @@ class Reconnect:
             self._sleep(until - clock.monotonic())
 
     def _sleep(self, remaining: float) -> None:
-        try:
-            self._host.clock.take(self._host.signals, min(remaining, LOOK_AGAIN))
-        except queue.Empty:
-            self._host.look_again()
+        clock = self._host.clock
+        with suppress(queue.Empty):
+            due = max(0.0, self._due - clock.monotonic())
+            clock.take(self._host.signals, min(remaining, due))
+            if clock.monotonic() < self._due:
+                return
+        # Signals may be of others, and those of ours lost: they never put the next look off.
+        self._looked = clock.monotonic()
+        self._host.look_again()
+        self._due = clock.monotonic() + LOOK_AGAIN
 
     def _look(self) -> Device | None:
         scene = self._scene()
@@ -112,18 +137,32 @@ class Reconnect:
                 continue
             # What was refused is judged anew each time: the other one may have been pulled.
             self._said[device.visit] = found.why
-            event = DeviceJudged(device.port, device, found.taken, found.why, found.grade.value)
-            self._host.post(event)
+            # A card put in again: its reader was there all the time, and tells nothing of it.
+            again = device.visit == self._expectation.visit
+            since = 0.0 if again else self._attendance.since(device)
+            self._host.post(judged(device, found, since))
             if found.taken:
                 return device
         return None
 
     def _scene(self) -> Scene:
         present = self._host.present()
-        modes = {device.visit: self._host.mode_of(device) for device in present}
-        scene = Scene(present, modes, self._company, self._host.clock.monotonic())
+        now = self._host.clock.monotonic()
+        self._attendance.note(present, now)
+        known = (*self._expectation.others, *present)
+        modes = {device.visit: self._host.mode_of(device) for device in known}
+        # What is told now was seen when the last look began, at the earliest.
+        scene = Scene(present, modes, self._company, self._looked)
         self._company = accompany(self._company, self._expectation, scene)
-        return replace(scene, company=self._company)
+        return replace(scene, company=self._suspects(), now=now)
+
+    def _suspects(self) -> Company:
+        """For a device that may come anywhere, what another run awaits is that run's concern."""
+        if self._expectation.port:
+            return self._company
+        theirs = self._attendance.theirs
+        kin = tuple(kin for kin in self._company.kin if kin.visit not in theirs)
+        return replace(self._company, kin=kin)
 
     def _notice_leaving(self, scene: Scene) -> None:
         expected = self._expectation

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from console.arrivals import Attendance
 from console.clock import Clock
 from console.errors import BadUsage
 from console.events import (
@@ -138,6 +139,8 @@ class Run:
         self._trace = Trace(owner.state.trace(run))
         self._of_others: set[str] = set()
         self._pace = Pace()
+        self._attendance = Attendance(self._of_others)
+        self._attend()
 
     @staticmethod
     def _brought_along(request: Request) -> dict[str, Reply]:
@@ -161,7 +164,7 @@ class Run:
             self._owner.ended(self.run, ended)
 
     def _perform(self) -> RunEnded:
-        guide = Guide(self.flow, self)
+        guide = Guide(self.flow, self, self._attendance)
         try:
             return perform(self.flow, guide)
         except Exception as error:  # noqa: BLE001 - our own mistake must still end the run in words
@@ -187,7 +190,13 @@ class Run:
         self.signals.put(Signal.STOP)
 
     def bus_changed(self) -> None:
+        """Something came, left or changed (called by the owner, which has just seen it)."""
+        self._attend()
         self.signals.put(Signal.BUS)
+
+    def _attend(self) -> None:
+        # Here and not where the run looks: it may be asking somebody, or writing, for an hour.
+        self._attendance.note(self._there(), self.clock.monotonic())
 
     # --- for the guide -------------------------------------------------------------------
 
@@ -208,10 +217,14 @@ class Run:
         return self.request.attended
 
     def present(self) -> tuple[Device, ...]:
+        return self._there()
+
+    def _there(self) -> tuple[Device, ...]:
         # What another run works on is none of ours: not now, and not once that run has ended.
         there = self._owner.present()
         theirs = self._owner.ports_of_others(self.run)
-        self._of_others |= {device.visit for device in there if device.port in theirs}
+        known = (*there, *self._attendance.seen)
+        self._of_others |= {device.visit for device in known if device.port in theirs}
         return tuple(device for device in there if device.visit not in self._of_others)
 
     def not_ours(self, visits: Set[str]) -> None:

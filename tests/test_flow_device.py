@@ -140,7 +140,9 @@ def test_a_device_that_leaves_and_comes_back_is_taken():
     assert [
         WaitStarted("the Core", "device", (), 3.0, 20.0, "You can.", "leave"),
         DeviceLeft("1-1"),
-        DeviceJudged("1-1", APP, True, "Same device, because serial A came back.", "serial"),
+        DeviceJudged(
+            "1-1", APP, True, "Same device, because serial A came back.", "serial", 1005.0
+        ),
         WaitEnded("came back"),
     ] == desk.events
     assert desk.clock.monotonic() < 1007

@@ -11,6 +11,7 @@ from console.errors import GateClosed
 from console.events import Card, Device, DeviceJudged, DeviceLeft, WaitEnded, WaitStarted
 from console.flow import Flow
 from console.guide import Acts, Guide
+from console.host import Signal
 from console.journal import Record
 from console.views import RunView, fold_run
 from console.wording import line
@@ -112,6 +113,34 @@ def test_a_window_of_the_device_begins_with_its_arrival_and_not_with_the_wait():
     assert bench.view.wait is None
 
 
+def test_a_window_begins_when_the_device_came_however_late_it_was_taken():
+    """Another lay in the next port and had to be pulled first: the device counts all the same."""
+    other = replace(OURS, port="1-3", visit="v3")
+    bench = Bench({103.0: (), 108.0: (BACK, other), 116.0: (BACK,)})
+    hands = ("Pull it out.", "Plug it in.", "Touch it.")
+    assert reconnect(bench, bench.guide(), hands=hands, window=10.0) == BACK
+
+    assert [(e.taken, e.since) for e in bench.of(DeviceJudged)] == [
+        (False, 108.0),
+        (False, 108.0),
+        (True, 108.0),
+    ]
+    bench.clock.now = 117.0
+    with bench.guide().touch("a touch", window=10.0):
+        assert bench.view.wait.left(117.0) == 1.0
+
+
+def test_a_record_that_does_not_say_since_when_counts_from_the_judgement():
+    """Runs of an older bench are read, too."""
+    wait = WaitStarted("the key", "you", acts="bring", window=10.0, window_from="plug")
+    told = (wait, DeviceJudged("1-1", BACK, True, "It is.", "port"))
+    view = RunView()
+    for number, event in enumerate(told, start=1):
+        view = fold_run(view, Record(number, "at", 100.0 + number, "b", "", event, ""))
+
+    assert view.wait.window_since == 102.0
+
+
 def test_a_window_that_counts_from_now_begins_with_the_wait():
     """A device that was never unplugged counts from its own question."""
     bench = Bench({})
@@ -184,7 +213,7 @@ def test_a_card_leaves_and_comes_back_while_its_reader_stays():
     assert bench.device == AGAIN
     assert bench.clock.now == 106.0
     assert bench.of(DeviceLeft) == [DeviceLeft("1-1", "Reader 00 00")]
-    assert [(e.taken, e.grade) for e in bench.of(DeviceJudged)] == [(True, "port")]
+    assert [(e.taken, e.grade, e.since) for e in bench.of(DeviceJudged)] == [(True, "port", 0.0)]
     assert [said.sentence for said in bench.view.said] == [
         "The card left Reader 00 00.",
         "Taken: a card with the same answer to reset is in Reader 00 00 again.",
@@ -249,6 +278,54 @@ def test_what_was_refused_is_judged_anew_when_the_other_one_is_pulled():
     judged = [(e.port, e.taken, e.grade) for e in bench.of(DeviceJudged)]
     assert judged == [("1-1", False, ""), ("1-3", False, ""), ("1-1", True, "port")]
     assert [e.port for e in bench.of(DeviceLeft)] == ["1-1"]
+
+
+class LateBench(Bench):
+    """A bench that tells what it saw last: `wakes` are signals, those that tell it `tells`."""
+
+    def __init__(self, comes, *wakes: float, tells: tuple[float, ...] = ()) -> None:
+        super().__init__(comes)
+        self.wakes = sorted((*wakes, *tells))
+        self.tells = tells
+        self.clock.take = self.take
+        self.look_again()
+
+    def present(self) -> tuple[Device, ...]:
+        return self.told
+
+    def look_again(self) -> None:
+        self.told = super().present()
+
+    def take(self, box, timeout):
+        until = self.clock.now + timeout
+        due = self.wakes and self.wakes[0] <= until
+        self.clock.now = self.wakes.pop(0) if due else until
+        if not due:
+            raise queue.Empty
+        if self.clock.now in self.tells:
+            self.look_again()
+        return Signal.BUS
+
+
+def test_all_were_in_their_places_when_one_looked_and_not_when_one_was_told():
+    """A signal that tells nothing new makes no look newer: hands had begun meanwhile."""
+    twin = replace(OURS, port="1-2", visit="t1")
+    moved = replace(OURS, visit="t2")
+    here = {0.0: (OURS, twin), 100.7: (OURS,), 101.4: (), 102.1: (moved,)}
+    bench = LateBench(here, 100.99, tells=(102.5,))
+
+    assert reconnect(bench, bench.guide()) is None
+    assert {e.why[:55] for e in bench.of(DeviceJudged)} == {
+        "Not taken: another of its kind has left its place, and "
+    }
+
+
+def test_signals_that_tell_nothing_never_keep_it_from_looking():
+    """Another device comes and goes all the time; the notice of ours was lost."""
+    bench = LateBench({110.0: (), 112.0: (BACK,)}, *(100.0 + 0.4 * n for n in range(1, 200)))
+
+    assert reconnect(bench, bench.guide()) == BACK
+    assert bench.clock.now < 113.5
 
 
 def test_the_id_that_the_device_answers_afterwards_proves_it_or_ends_the_run():

@@ -6,13 +6,14 @@ serial, the port it left together with the mode awaited and the order of removal
 
 What no bus can show is taken on the technician's word: who brings a device without a serial
 into the very port that is awaited, says that it is ours. But one that was on the bench
-and has left its place since may have been mistaken for ours. A unique id settles both.
+while ours was there, or when the run began if ours was not shown, and has left its place since
+may have been mistaken for ours. A unique id settles both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from console.events import Card, Device
@@ -38,7 +39,8 @@ class Expectation:
     """What should come: its port ("" for any), the modes it may be in, and what leaves.
 
     `left` is the device that leaves (None: it was not shown). `others` is everything else that
-    was there when the wait was armed, none of which can be the one that comes. `unique` is an
+    was there when the wait was armed, or while ours was, if that had gone before; or when the run
+    began, if it was not shown. None of them can be the one that comes. `unique` is an
     id that only this device has. In a guest, a port is only what the host made of it. `was` is
     the mode in which it leaves; `card` is what may leave alone, where a card makes that mode.
     """
@@ -65,21 +67,28 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Company:
-    """Those of its family that were elsewhere while ours was still there.
+    """Its kin: those of its family that were elsewhere while ours was still there.
 
     `at` is when all of them and ours were last seen in their places. `card_out` says that our
     reader was seen without a card.
     """
 
-    visits: frozenset[str] = field(default_factory=frozenset)
+    kin: tuple[Device, ...] = ()
     at: float = -HANDS
     gone: bool = False
     card_out: bool = False
 
+    @property
+    def visits(self) -> frozenset[str]:
+        return frozenset(device.visit for device in self.kin)
+
 
 @dataclass(frozen=True)
 class Scene:
-    """What is on the bench now: everything, its modes in our family, who kept company, when."""
+    """What is on the bench now: everything, its modes in our family, who kept company, when.
+
+    `modes` tells also of those that were there and are gone, by visit.
+    """
 
     present: tuple[Device, ...]
     modes: Mapping[str, str]
@@ -120,16 +129,21 @@ class Judgement:
 
 
 def accompany(before: Company, expected: Expectation, scene: Scene) -> Company:
-    """The company after one more look; it is settled once ours has been seen gone."""
+    """The company after one more look, taken at `scene.now`; settled once ours was seen gone.
+
+    An older look that is delivered after a newer one changes nothing that the newer one told.
+    """
     slot = scene.slot(expected)
     if slot is not None and not (slot.atr or slot.state):
         before = replace(before, card_out=True)
-    if before.gone or not scene.here(expected.visit):
-        return replace(before, gone=True)
-    kin = {device.visit for device in scene.present if scene.mode(device)}
-    company = replace(before, visits=before.visits | kin - {expected.visit})
-    stayed = replace(scene, company=company).stayed
-    return replace(company, at=scene.now) if stayed else company
+    gone = before.gone or not scene.here(expected.visit)
+    seen = (*expected.others, *(() if gone else scene.present))
+    kin = {device.visit: device for device in (*before.kin, *filter(scene.mode, seen))}
+    kin.pop(expected.visit, None)
+    company = replace(before, kin=tuple(kin.values()), gone=gone)
+    if gone or not replace(scene, company=company).stayed:
+        return company
+    return replace(company, at=max(before.at, scene.now))
 
 
 def judge(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:
@@ -143,7 +157,7 @@ def judge(expected: Expectation, came: Device, scene: Scene) -> Judgement | None
         return _ours_is_still_here(expected, came, mode)
     if came.visit in scene.company.visits:
         return None
-    known = _by_what_it_says(expected, came, mode)
+    known = _by_what_it_says(expected, came, scene)
     if known is not None:
         return known
     if expected.port and not in_our_socket(expected, came):
@@ -187,14 +201,16 @@ def _ours_is_still_here(expected: Expectation, came: Device, mode: str) -> Judge
 # --- unique id and serial ---------------------------------------------------------------------
 
 
-def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgement | None:
+def _by_what_it_says(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:
     """Settled by an id or a serial, one way or the other; None where they say nothing."""
-    if mode not in expected.modes:
+    if scene.mode(came) not in expected.modes:
         return None
     if expected.unique and came.serial.lower() == expected.unique.lower():
-        return _sure(expected, came, f"its id {came.serial}", Grade.UNIQUE)
-    if expected.serial and came.serial == expected.serial:
-        return _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
+        proven = _sure(expected, came, f"its id {came.serial}", Grade.UNIQUE)
+        return _also_said(expected, came, scene) or proven
+    if came.serial and came.serial == _our_serial(expected, scene):
+        proven = _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
+        return _also_said(expected, came, scene) or proven
     # Only the same ids make different serials a no: an application and its bootloader may each
     # write their own form of it.
     if expected.left is None or not same_kind(expected.left, came):
@@ -202,6 +218,19 @@ def _by_what_it_says(expected: Expectation, came: Device, mode: str) -> Judgemen
     if came.serial == expected.left.serial:
         return None
     return _another_serial(expected, came)
+
+
+def _our_serial(expected: Expectation, scene: Scene) -> str:
+    """Our serial, unless one that kept ours company since says the same one."""
+    said = {kin.serial for kin in scene.company.kin}
+    return "" if expected.serial in said else expected.serial
+
+
+def _also_said(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:
+    """Is another here that came as well and says the same? Serials are made alike, too."""
+    rivals = _rivals(expected, came, scene)
+    same = (rival for rival in rivals if rival.serial.lower() == came.serial.lower())
+    return next((_two_have_come(came, rival) for rival in same), None)
 
 
 def _sure(expected: Expectation, came: Device, proof: str, grade: Grade) -> Judgement:
@@ -280,39 +309,59 @@ def _unexpected(expected: Expectation, came: Device, mode: str) -> Judgement | N
 
 
 def _by_port(expected: Expectation, came: Device, scene: Scene) -> Judgement:
-    rival = None if scene.quick else _rival(expected, came, scene)
-    if rival is not None:
-        return Judgement(
-            False,
-            f"Not taken: two have come, on port {came.port} and on port {rival.port}, and nothing "
-            "they say tells which is ours. Neither was touched. Pull the one that is not.",
-        )
+    rivals = () if scene.quick else _rivals(expected, came, scene)
+    if rivals:
+        return _two_have_come(came, rivals[0])
     if _another_speed(expected, came) and expected.left is not None:
         return Judgement(
             False,
             f"Not taken: ours ran at {expected.left.speed} speed, this one runs at {came.speed} "
             "speed. It was not touched. If it is ours, use the same cable and socket as before.",
         )
-    if not scene.quick and not scene.stayed:
-        return Judgement(
-            False,
-            "Not taken: another of its kind left while ours was away, and nothing they say tells "
-            "which is which. It was not touched. Stop, and run again on the one that you know.",
-        )
+    if not scene.quick and _may_be_another(came, scene):
+        return _which_is_which()
     where = "on the same port" if came.port == expected.port else "in the same socket"
     return Judgement(True, f"Same device, because it came {where} in the mode awaited.", Grade.PORT)
 
 
-def _rival(expected: Expectation, came: Device, scene: Scene) -> Device | None:
-    """Another that came since ours left and may be ours as well."""
-    since = (
+def _two_have_come(came: Device, rival: Device) -> Judgement:
+    return Judgement(
+        False,
+        f"Not taken: two have come, on port {came.port} and on port {rival.port}, and nothing "
+        "they say tells which is ours. Neither was touched. Pull the one that is not.",
+    )
+
+
+def _rivals(expected: Expectation, came: Device, scene: Scene) -> tuple[Device, ...]:
+    """The others that came since ours left and may be ours as well."""
+    return tuple(
         other
         for other in scene.present
         if other.visit != came.visit
         and other.visit not in scene.company.visits
         and not _was_there(expected, other)
+        and scene.mode(other)
     )
-    return next((other for other in since if scene.mode(other)), None)
+
+
+def _may_be_another(came: Device, scene: Scene) -> bool:
+    """May it be one of those that kept ours company and have left their places?"""
+    left = (kin for kin in scene.company.kin if not scene.here(kin.visit))
+    return any(not _told_apart(kin, came) for kin in left)
+
+
+def _told_apart(one: Device, other: Device) -> bool:
+    # As above: only the same ids make different serials a no, and none is no serial.
+    serials = telling(one.serial), telling(other.serial)
+    return same_kind(one, other) and all(serials) and serials[0] != serials[1]
+
+
+def _which_is_which() -> Judgement:
+    return Judgement(
+        False,
+        "Not taken: another of its kind has left its place, and nothing they say tells which is "
+        "which. It was not touched. Stop, and run again on the one that you know.",
+    )
 
 
 def _another_speed(expected: Expectation, came: Device) -> bool:
@@ -326,6 +375,8 @@ def _by_being_alone(expected: Expectation, came: Device, scene: Scene) -> Judgem
     kin = (other for other in scene.present if same_kind(other, came))
     if sum(not _was_there(expected, other) for other in kin) > 1:
         return Judgement(False, "Not taken: two of its kind are here. Pull the other one.")
+    if _may_be_another(came, scene):
+        return _which_is_which()
     return Judgement(True, "Taken: it is the only one of its kind that came.", Grade.ONLY)
 
 

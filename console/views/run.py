@@ -327,7 +327,8 @@ def _fold_said(view: RunView, record: Record) -> RunView:
             return _say(left, record, "judged", words) if port else left
         case DeviceJudged() as event:
             view = _say(view, record, "judged" if event.taken else "not taken", event.why)
-            return _came(_taken(view, event.device), record.mono) if event.taken else view
+            since = event.since or record.mono
+            return _came(_taken(view, event.device), since) if event.taken else view
         case Unknown():
             return replace(view, unknown=view.unknown + 1)
         case _:

@@ -1,13 +1,10 @@
-"""The ladder of identity: each case its own sentence and the safe choice; then arbitrary hands."""
+"""The ladder of identity: each case has its own sentence and the safe choice."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from console.events import Card, Device
 from console.hardware.identity import (
@@ -39,7 +36,7 @@ def expecting(left: Device | None = OURS, **facts) -> Expectation:
 
 
 def scene(*present: Device, company: Company = Company(gone=True), now: float = 100.0) -> Scene:  # noqa: B008
-    modes = {d.visit: MODES.get(f"{d.vid}:{d.pid}", "") for d in present}
+    modes = {d.visit: MODES.get(f"{d.vid}:{d.pid}", "") for d in (*present, TWIN)}
     return Scene(present, modes, company, now)
 
 
@@ -147,6 +144,96 @@ CASES = {
         (device("1-3", "v3"),),
         (False, Grade.NOT, "Not taken: two have come, on port 1-1 and on port 1-3"),
     ),
+    "an id that is known, and one that does not say it": (
+        expecting(OURS, unique="ABCD", modes=("bootloader",)),
+        device("1-1", "v2", BOOT),
+        (),
+        (True, Grade.PORT, "Same device, because it came on the same port in the mode awaited."),
+    ),
+    "an id that is known, and another of the same ids that says something else": (
+        expecting(SERIAL, unique="ABCD"),
+        device("1-1", "v2", serial="B2"),
+        (),
+        (False, Grade.NOT, "Not taken: serial B2, but A1 left this port."),
+    ),
+    "another serial in another port": (
+        expecting(SERIAL),
+        device("1-3", "v2", serial="B2"),
+        (),
+        (False, Grade.NOT, "Not taken: serial B2 on port 1-3 is not ours (A1)."),
+    ),
+    "another serial in the other half of our socket": (
+        expecting(replace(SERIAL, sibling="2-1")),
+        device("2-1", "v2", serial="B2"),
+        (),
+        (False, Grade.NOT, "Not taken: serial B2, but A1 left this port."),
+    ),
+    "a twin elsewhere, where our socket has two halves": (
+        expecting(replace(OURS, sibling="2-1")),
+        device("1-3", "v2"),
+        (),
+        (False, Grade.NOT, "Not taken: one came on port 1-3, ours belongs to port 1-1."),
+    ),
+    "our serial elsewhere, where our socket has two halves": (
+        expecting(replace(SERIAL, sibling="2-1")),
+        device("1-3", "v2", serial="A1"),
+        (),
+        (False, Grade.NOT, "Not taken yet: serial A1 is ours, but it is in port 1-3."),
+    ),
+    "the same speed": (
+        expecting(replace(OURS, speed="full")),
+        device("1-1", "v2", speed="full"),
+        (),
+        (True, Grade.PORT, "Same device, because it came on the same port in the mode awaited."),
+    ),
+    "another speed in another mode": (
+        expecting(replace(OURS, speed="full"), modes=("bootloader",)),
+        device("1-1", "v2", BOOT, speed="high"),
+        (),
+        (True, Grade.PORT, "Same device, because it came on the same port in the mode awaited."),
+    ),
+    "a speed that nobody tells": (
+        expecting(replace(OURS, speed="full")),
+        device("1-1", "v2"),
+        (),
+        (True, Grade.PORT, "Same device, because it came on the same port in the mode awaited."),
+    ),
+    "a card that nobody tells, where its ids alone make its mode": (
+        expecting(OURS),
+        device("1-1", "v2", interfaces=("0b0000", "030000")),
+        (),
+        (True, Grade.PORT, "Same device, because it came on the same port in the mode awaited."),
+    ),
+    "our serial, said by two that came": (
+        expecting(SERIAL, guest=True),
+        device("1-3", "v2", serial="A1"),
+        (device("1-4", "v4"), device("1-1", "v3", serial="A1")),
+        (False, Grade.NOT, "Not taken: two have come, on port 1-3 and on port 1-1"),
+    ),
+    "our serial in our port, said by another that came elsewhere": (
+        expecting(SERIAL),
+        device("1-1", "v2", serial="A1"),
+        (device("1-3", "v3", serial="A1"),),
+        (False, Grade.NOT, "Not taken: two have come, on port 1-1 and on port 1-3"),
+    ),
+    "our id, said by another that came elsewhere": (
+        expecting(OURS, unique="ABCD", modes=("bootloader",)),
+        device("1-1", "v2", BOOT, serial="ABCD"),
+        (device("1-3", "v3", BOOT, serial="abcd"),),
+        (False, Grade.NOT, "Not taken: two have come, on port 1-1 and on port 1-3"),
+    ),
+    "our serial, and another that came elsewhere and says its own": (
+        expecting(SERIAL),
+        device("1-1", "v2", serial="A1"),
+        (device("1-3", "v3", serial="B2"),),
+        (True, Grade.SERIAL, "Same device, because serial A1 came back."),
+    ),
+    "our serial, and a thing of no such family that says it too": (
+        expecting(SERIAL),
+        device("1-1", "v2", serial="A1"),
+        (device("1-3", "v3", "046d:c077", serial="A1"),),
+        (True, Grade.SERIAL, "Same device, because serial A1 came back."),
+    ),
     "another speed": (
         expecting(replace(OURS, speed="full")),
         device("1-1", "v2", speed="high"),
@@ -209,18 +296,18 @@ def test_every_case_has_its_own_sentence_and_the_safe_choice(case):
 
 def test_a_twin_that_left_its_place_while_ours_was_away_puts_both_in_doubt():
     """Twins without serials may have been exchanged by hand."""
-    company = Company(frozenset({"t1"}), at=90.0, gone=True)
+    company = Company((TWIN,), at=90.0, gone=True)
     expected = expecting(OURS, others=(TWIN,))
 
     found = judge(expected, device("1-1", "v2"), scene(device("1-1", "v2"), company=company))
 
     assert not found.taken
-    assert found.why.startswith("Not taken: another of its kind left while ours was away")
+    assert found.why.startswith("Not taken: another of its kind has left its place")
 
 
 def test_a_twin_that_stayed_in_its_place_is_no_reason_for_doubt():
     """It cannot be the one that came."""
-    company = Company(frozenset({"t1"}), at=90.0, gone=True)
+    company = Company((TWIN,), at=90.0, gone=True)
     expected = expecting(OURS, others=(TWIN,))
 
     found = judged(expected, device("1-1", "v2"), TWIN, company=company)
@@ -231,7 +318,7 @@ def test_a_twin_that_stayed_in_its_place_is_no_reason_for_doubt():
 
 def test_two_twins_that_restart_at_once_are_too_quick_to_have_been_exchanged():
     """Batch work on a bench: both left and came back faster than hands are."""
-    company = Company(frozenset({"t1"}), at=99.0, gone=True)
+    company = Company((TWIN,), at=99.0, gone=True)
     expected = expecting(OURS, others=(TWIN,))
     back, twin_back = device("1-1", "v2"), device("1-2", "t2")
 
@@ -256,158 +343,118 @@ def test_the_id_that_the_device_answers_settles_it_either_way():
     assert "its id is 1111, ours has 4F9C" in same_unit("4F9C", "1111").why
 
 
-# --- arbitrary hands, lost and doubled notices --------------------------------------------------
-
-ACTION = 0.7
-"""Seconds that one deed of a hand takes at least: HANDS is less than three of them."""
-PORTS = ("1-1", "1-2", "1-3", "1-4")
+# --- who kept ours company -----------------------------------------------------------------------
 
 
-@dataclass
-class Unit:
-    """One physical device: where it is, as what, and what it says."""
-
-    name: str
-    serial: str
-    port: str = ""
-    visit: str = ""
-    ids: str = APP
-
-    @property
-    def facts(self) -> Device:
-        return device(self.port, self.visit, self.ids, self.serial)
+def after(expected: Expectation, *looks: tuple[float, tuple[Device, ...]]) -> Scene:
+    """What the last look shows, with the company of all of them."""
+    company = Company()
+    for now, present in looks:
+        seen = scene(*present, company=company, now=now)
+        company = accompany(company, expected, seen)
+    return replace(seen, company=company)
 
 
-class Hands(RuleBasedStateMachine):
-    """Units are pulled, plugged, exchanged and restarted; looks come late, twice or never.
-
-    The only thing that nobody does: bring a unit that was in the drawer, and says nothing that
-    tells it from ours, into our very port.
-    """
-
-    @initialize(
-        serials=st.sampled_from([("", "", "", ""), ("A", "B", "", "C"), ("A", "A", "B", "A")]),
-        modes=st.sampled_from([("app",), ("bootloader",), ("app", "bootloader")]),
-        guest=st.booleans(),
-    )
-    def arm(self, serials, modes, guest):
-        self.now = 50.0
-        self.visits = 0
-        names = ("ours", "twin", "other", "drawer")
-        self.units = {n: Unit(n, s) for n, s in zip(names, serials, strict=True)}
-        for name, port in zip(names[:3], PORTS[:3], strict=True):
-            self._come(self.units[name], port)
-        ours, *others = (self.units[name].facts for name in names[:3])
-        self.expected = Expectation("1-1", modes, ours, tuple(others), guest=guest)
-        self.company = Company()
-        self.taken: str | None = None
-        self.only_ours_moved = True
-        self.look()
-
-    def _come(self, unit: Unit, port: str) -> None:
-        self.visits += 1
-        unit.port, unit.visit = port, f"v{self.visits}"
-
-    def _free(self, port: str) -> bool:
-        return all(unit.port != port for unit in self.units.values())
-
-    @precondition(lambda self: self.taken is None)
-    @rule(name=st.sampled_from(["ours", "ours", "twin", "other", "drawer"]))
-    def pull(self, name):
-        self.now += ACTION
-        self.units[name].port = ""
-        self.only_ours_moved &= name == "ours"
-
-    @precondition(lambda self: self.taken is None)
-    @rule(
-        name=st.sampled_from(["ours", "ours", "twin", "other", "drawer"]),
-        port=st.sampled_from(("1-1", *PORTS)),
-        ids=st.sampled_from([APP, APP, BOOT]),
-    )
-    def plug(self, name, port, ids):
-        unit = self.units[name]
-        if unit.port or not self._free(port) or (name == "drawer" and port == "1-1"):
-            return
-        self.now += ACTION
-        unit.ids = ids
-        self._come(unit, port)
-        self.only_ours_moved &= name == "ours" and port == "1-1"
-
-    @precondition(lambda self: self.taken is None)
-    @rule(
-        name=st.sampled_from(["ours", "ours", "twin", "other"]),
-        ids=st.sampled_from([APP, BOOT]),
-        away=st.floats(0.1, 5.0),
-        seen=st.booleans(),
-    )
-    def restart(self, name, ids, away, seen):
-        """It leaves by itself and is back in the same port."""
-        unit = self.units[name]
-        port, unit.port = unit.port, ""
-        if not port:
-            return
-        self.only_ours_moved &= name == "ours"
-        if seen:
-            self.look()
-        self.now += away
-        unit.ids = ids
-        self._come(unit, port)
-
-    @precondition(lambda self: self.taken is None)
-    @rule(name=st.sampled_from(["twin", "other"]), ids=st.sampled_from([APP, BOOT]))
-    def exchange(self, name, ids):
-        """As quickly as hands can: both are pulled, the other one goes into our port."""
-        if self._free("1-1"):
-            return
-        self.look()
-        if self.taken is not None:
-            return
-        in_ours = next(unit.name for unit in self.units.values() if unit.port == "1-1")
-        self.pull(name)
-        self.pull(in_ours)
-        self.plug(name, "1-1", ids)
-        self.look()
-
-    @precondition(lambda self: self.taken is None)
-    @rule(seconds=st.floats(0.01, 10.0))
-    def time_passes(self, seconds):
-        self.now += seconds
-
-    @precondition(lambda self: self.taken is None)
-    @rule()
-    def look_twice(self):
-        self.look()
-        self.look()
-
-    @precondition(lambda self: self.taken is None)
-    @rule()
-    def look(self):
-        present = tuple(unit.facts for unit in self.units.values() if unit.port)
-        self._judge(scene(*present, company=self.company, now=self.now))
-
-    @precondition(lambda self: self.taken is not None)
-    @rule()
-    def the_run_goes_on(self):
-        """It was taken: what comes after is the next wait's concern."""
-
-    def _judge(self, now: Scene) -> None:
-        self.company = accompany(self.company, self.expected, now)
-        now = replace(now, company=self.company)
-        for came in now.present:
-            found = judge(self.expected, came, now)
-            if found is not None and found.taken:
-                self.taken = came.visit
-                return
-        ours = self.units["ours"]
-        back = ours.port == "1-1" and ours.visit != self.expected.visit
-        awaited = MODES[ours.ids] in self.expected.modes
-        assert not (self.only_ours_moved and back and awaited), "ours was refused without a reason"
-
-    @invariant()
-    def nothing_but_ours_is_ever_taken(self):
-        taken = getattr(self, "taken", None)
-        assert taken is None or taken == self.units["ours"].visit
+MOVED = device("1-1", "t2")
 
 
-TestHands = Hands.TestCase
-TestHands.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+@pytest.mark.parametrize("left", [OURS, None])
+def test_a_twin_moved_into_our_port_is_refused_also_where_ours_was_gone_at_the_first_look(left):
+    """A question was open when ours was pulled; or it was never shown."""
+    expected = expecting(left, others=(TWIN,))
+    now = after(expected, (0.0, (TWIN,)), (5.0, ()), (9.0, (MOVED,)))
+
+    found = judge(expected, MOVED, now)
+
+    assert not found.taken
+    assert found.why.startswith("Not taken: another of its kind has left its place")
+
+
+def test_a_twin_that_had_left_before_the_first_look_is_in_doubt_too():
+    """It was there while ours was: that is all one has to know of it."""
+    expected = expecting(OURS, others=(TWIN,))
+
+    assert not judge(expected, MOVED, after(expected, (9.0, (MOVED,)))).taken
+
+
+def test_a_twin_that_moved_is_not_the_one_awaited_at_any_port():
+    """Not shown, and no port named."""
+    expected = expecting(None, port="", others=(TWIN,))
+    moved = device("1-3", "t2")
+
+    assert judge(expected, moved, after(expected, (0.0, (TWIN,)), (1.0, (TWIN, moved)))).taken
+    found = judge(expected, moved, after(expected, (0.0, (TWIN,)), (1.0, (moved,))))
+    assert found.why.startswith("Not taken: another of its kind has left its place")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "came", "taken"),
+    [("B", "A", True), ("B", "B", False), ("", "A", False), ("\ufffd", "A", False)],
+)
+def test_a_twin_whose_serial_is_another_cannot_be_the_one_that_came(theirs, came, taken):
+    """What tells the two apart is no doubt."""
+    twin = replace(TWIN, serial=theirs)
+    expected = expecting(None, others=(twin,))
+    back = device("1-1", "v2", serial=came)
+
+    assert judge(expected, back, after(expected, (0.0, (twin,)), (9.0, (back,)))).taken is taken
+
+
+def test_a_twin_in_another_mode_may_write_its_serial_in_another_form():
+    """Only the same ids make different serials a no."""
+    twin = replace(device("1-2", "t1", BOOT), serial="B")
+    expected = expecting(None, others=(twin,))
+    back = device("1-1", "v2", serial="A")
+
+    looks = ((0.0, (twin,)), (9.0, (back,)))
+    kept = Company((twin,), gone=True)
+    assert not judge(expected, back, replace(after(expected, *looks), company=kept)).taken
+
+
+def test_one_that_came_elsewhere_while_ours_was_there_is_no_concern_once_ours_has_left():
+    """It was told already, and cannot be ours."""
+    new = device("1-3", "n1")
+    looks = ((0.0, (OURS,)), (1.0, (OURS, new)), (5.0, (new,)))
+
+    assert judge(expecting(OURS), new, after(expecting(OURS), *looks)) is None
+
+
+def test_a_twin_that_was_pulled_long_before_ours_may_be_the_one_that_came_soon_after():
+    """All of them were last seen in their places when the twin still was in its own."""
+    expected = expecting(OURS, others=(TWIN,))
+    looks = ((0.0, (OURS, TWIN)), (10.0, (OURS,)), (60.0, (OURS,)), (60.7, ()), (61.4, (MOVED,)))
+
+    assert not judge(expected, MOVED, after(expected, *looks)).taken
+
+
+def test_twins_that_restart_at_once_were_in_their_places_at_the_last_look_before():
+    """However long ago the first look was."""
+    back, twin_back = device("1-1", "v2"), device("1-2", "t2")
+    expected = expecting(OURS, others=(TWIN,))
+    looks = ((0.0, (OURS, TWIN)), (10.0, (OURS, TWIN)), (11.0, (back, twin_back)))
+
+    assert judge(expected, back, after(expected, *looks)).taken
+
+
+def test_an_older_look_that_is_told_late_changes_nothing():
+    """Ours was seen gone already; a newer look has told where all of them were later."""
+    expected = expecting(OURS, others=(TWIN,))
+    settled = after(expected, (0.0, (OURS, TWIN)), (5.0, ())).company
+
+    for now in (4.0, 8.9):
+        late = scene(OURS, TWIN, company=settled, now=now)
+        assert accompany(settled, expected, late) == settled
+
+    newer = after(expected, (5.0, (OURS, TWIN))).company
+    assert accompany(newer, expected, scene(OURS, TWIN, company=newer, now=1.0)).at == 5.0
+
+
+def test_a_serial_that_one_says_which_came_while_ours_was_there_proves_nothing():
+    """It is pulled and plugged in elsewhere while ours is away; a guest believes no path."""
+    clone, again = (device("1-3", visit, serial="A1") for visit in ("c1", "c2"))
+    expected = expecting(SERIAL, guest=True)
+    looks = ((0.0, (SERIAL,)), (5.0, (SERIAL, clone)), (9.0, ()), (20.0, (again,)))
+
+    found = judge(expected, again, after(expected, *looks))
+
+    assert found.why.startswith("Not taken: one came on port 1-3, ours left port 1-1. In a guest")
