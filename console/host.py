@@ -80,6 +80,9 @@ class Host(Protocol):
     def mode_of(self, device: Device) -> str:
         """The device's mode in the run's family; "" if it is none of it."""
 
+    def name_of(self, device: Device) -> str:
+        """What surely names the unit in each mode of the run's family; "" where nothing does."""
+
     def kernel_log(self, port: str) -> KernelLog:
         """What the kernel wrote about a port; about trouble on any if it is ""."""
 

@@ -79,7 +79,8 @@ class Reconnect:
         emptied = replace(left, cards=tuple(replace(card, atr="") for card in left.cards))
         by_card = self._host.mode_of(emptied) != was
         card = next((card for card in left.cards if card.atr), None) if by_card else None
-        return replace(expectation, left=left, was=was, card=card)
+        name = self._host.name_of(left)
+        return replace(expectation, left=left, was=was, card=card, name=name)
 
     def wait(
         self,
@@ -151,8 +152,9 @@ class Reconnect:
         self._attendance.note(present, now)
         known = (*self._expectation.others, *present)
         modes = {device.visit: self._host.mode_of(device) for device in known}
+        names = {device.visit: self._host.name_of(device) for device in known}
         # What is told now was seen when the last look began, at the earliest.
-        scene = Scene(present, modes, self._company, self._looked)
+        scene = Scene(present, modes, self._company, self._looked, names)
         self._company = accompany(self._company, self._expectation, scene)
         return replace(scene, company=self._suspects(), now=now)
 

@@ -227,6 +227,9 @@ class Run:
         self._of_others |= {device.visit for device in known if device.port in theirs}
         return tuple(device for device in there if device.visit not in self._of_others)
 
+    def name_of(self, device: Device) -> str:
+        return self.family.sure(device)
+
     def not_ours(self, visits: Set[str]) -> None:
         """What a run worked on that has just ended (called by the owner, before it is let go)."""
         self._of_others.update(visits)

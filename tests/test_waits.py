@@ -52,6 +52,9 @@ class Bench:
     def look_again(self) -> None:
         """What is there is always looked up."""
 
+    def name_of(self, device: Device) -> str:
+        return ""
+
     def mode_of(self, device: Device) -> str:
         return "app" if device.vid == "20a0" else ""
 
@@ -192,6 +195,9 @@ class CardBench(Bench):
     def __init__(self, comes) -> None:
         super().__init__({0.0: (READER,)} | comes)
         self.device = READER
+
+    def name_of(self, device: Device) -> str:
+        return ""
 
     def mode_of(self, device: Device) -> str:
         return "card" if any(card.atr for card in device.cards) else ""

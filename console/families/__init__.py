@@ -73,11 +73,17 @@ class DeadEnd:
         return next((guise for guise in self.guises if guise.fits(device)), None)
 
 
+def nameless(_: Device) -> str:
+    """No serial is sure to be the same in each mode."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Family:
     """What kind of thing it is: how it is recognised, its modes, its flows.
 
-    `unit` names the very unit in each of its modes ("" where a mode shows nothing of it).
+    `unit` names the very unit in each of its modes ("" where a mode shows nothing of it). `sure`
+    does so only where another name proves another unit, whatever modes the two are in.
     """
 
     name: str
@@ -85,6 +91,7 @@ class Family:
     modes: tuple[Mode, ...]
     flows: tuple[Flow, ...]
     unit: Unit = serial
+    sure: Unit = nameless
     dead: DeadEnd = DeadEnd()
 
     def mode_of(self, device: Device) -> Mode | None:

@@ -13,7 +13,7 @@ may have been mistaken for ours. A unique id settles both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from console.events import Card, Device
@@ -43,6 +43,7 @@ class Expectation:
     began, if it was not shown. None of them can be the one that comes. `unique` is an
     id that only this device has. In a guest, a port is only what the host made of it. `was` is
     the mode in which it leaves; `card` is what may leave alone, where a card makes that mode.
+    `name` is what surely names ours in each of its modes, as Scene.names; "" where nothing does.
     """
 
     port: str
@@ -53,6 +54,7 @@ class Expectation:
     guest: bool = False
     was: str = ""
     card: Card | None = None
+    name: str = ""
 
     @property
     def visit(self) -> str:
@@ -87,13 +89,15 @@ class Company:
 class Scene:
     """What is on the bench now: everything, its modes in our family, who kept company, when.
 
-    `modes` tells also of those that were there and are gone, by visit.
+    `modes` tells also of those that were there and are gone, by visit. `names` are by visit what
+    each shows that our family knows in every mode: another name is another unit.
     """
 
     present: tuple[Device, ...]
     modes: Mapping[str, str]
     company: Company
     now: float
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def mode(self, device: Device) -> str:
         return self.modes.get(device.visit, "")
@@ -211,8 +215,15 @@ def _by_what_it_says(expected: Expectation, came: Device, scene: Scene) -> Judge
     if came.serial and came.serial == _our_serial(expected, scene):
         proven = _sure(expected, came, f"serial {came.serial}", Grade.SERIAL)
         return _also_said(expected, came, scene) or proven
-    # Only the same ids make different serials a no: an application and its bootloader may each
-    # write their own form of it.
+    name = scene.names.get(came.visit, "")
+    if name and expected.name and name != expected.name:
+        return _another_serial(expected, came)
+    if name and name == _our_name(expected, scene):
+        shown = f"serial {came.serial} (ours, as this mode shows it)"
+        proven = _sure(expected, came, shown, Grade.SERIAL)
+        return _also_said(expected, came, scene) or proven
+    # Where no name is known, only the same ids make different serials a no: an application and
+    # its bootloader may each write their own form of it.
     if expected.left is None or not same_kind(expected.left, came):
         return None
     if came.serial == expected.left.serial:
@@ -224,6 +235,13 @@ def _our_serial(expected: Expectation, scene: Scene) -> str:
     """Our serial, unless one that kept ours company since says the same one."""
     said = {kin.serial for kin in scene.company.kin}
     return "" if expected.serial in said else expected.serial
+
+
+def _our_name(expected: Expectation, scene: Scene) -> str:
+    """What names ours, unless one that was there with it shows the same."""
+    others = (*expected.others, *scene.company.kin)
+    said = {scene.names.get(other.visit, "") for other in others}
+    return "" if expected.name in said else expected.name
 
 
 def _also_said(expected: Expectation, came: Device, scene: Scene) -> Judgement | None:

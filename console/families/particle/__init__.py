@@ -46,6 +46,15 @@ def unit(device: Device) -> str:
     return "" if device.serial == OLD_SERIAL else device.serial.upper()
 
 
+def sure(device: Device) -> str:
+    """As unit(), of serials in the two forms alone that the bootloaders and firmwares make."""
+    platform = of_ids(device.vid, device.pid)
+    if platform is None or device.serial == OLD_SERIAL:
+        return ""
+    derived = platform.derives_serial and keys.is_derived(device.serial)
+    return unit(device) if derived or keys.device_id(device.serial) else ""
+
+
 ROM = Mode(
     name="rom",
     vid="0483",
@@ -72,5 +81,6 @@ FAMILY = Family(
     modes=tuple(mode for platform in PLATFORMS for mode in _modes(platform)),
     flows=(CHECK, REKEY, FLASH, RESET, RESTORE),
     unit=unit,
+    sure=sure,
     dead=DEAD,
 )

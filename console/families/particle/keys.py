@@ -261,6 +261,11 @@ def device_id(text: str) -> str:
     return plain if _DEVICE_ID.fullmatch(plain) else ""
 
 
+def is_derived(text: str) -> bool:
+    """Has it the form of serial_of()?"""
+    return re.fullmatch(r"[0-9A-Fa-f]{12}", text) is not None
+
+
 def serial_of(identity: str) -> str:
     """The USB serial of the Core with this device id: two sums of its three LE words."""
     raw = bytes.fromhex(identity)

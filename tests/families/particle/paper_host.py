@@ -88,6 +88,9 @@ class PaperHost:
         if self.comes and self.of(WaitStarted):
             self.there = (self.comes,)
 
+    def name_of(self, device: Device) -> str:
+        return FAMILY.sure(device)
+
     def mode_of(self, device: Device) -> str:
         mode = FAMILY.mode_of(device)
         return mode.name if mode else ""
