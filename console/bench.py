@@ -248,9 +248,9 @@ class Bench:
 
     # --- devices -------------------------------------------------------------------------
 
-    def present(self) -> tuple[Device, ...]:
-        """Every device that is there now."""
-        return self._devices
+    def present(self, *, and_gone: bool = False) -> tuple[Device, ...]:
+        """Every device that is there now, or the last of its port."""
+        return (*self._devices, *self._gone.values()) if and_gone else self._devices
 
     def ports_of_others(self, run: str) -> frozenset[str]:
         """The ports that other runs than this one work on, and those marked hands off."""

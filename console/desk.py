@@ -51,7 +51,7 @@ class Room(Protocol):
 
     def log(self, event: Event) -> None: ...
 
-    def present(self) -> tuple[Device, ...]: ...
+    def present(self, *, and_gone: bool = False) -> tuple[Device, ...]: ...
 
     def look_again(self) -> None: ...
 
@@ -91,7 +91,8 @@ class Desk:
         """A run has ended: what sits on the bench is shown as it has left it."""
         if not view.committed:
             return
-        before = {device: self.introduce(device) for device in self._room.present()}
+        there = self._room.present(and_gone=True)
+        before = {device: self.introduce(device) for device in there}
         self._runs |= dict.fromkeys(names_in(view, self._name), view)
         for device, seen in before.items():
             if self.introduce(device) != seen:

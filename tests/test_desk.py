@@ -454,6 +454,14 @@ def test_a_unit_whose_repair_did_not_finish_says_so_in_its_row(shop):
     assert [("-", "Check it.")] * 2 == marks(shop)
 
 
+def test_a_unit_that_was_taken_away_half_done_says_so_where_it_was(shop):
+    """It is what the technician must not forget."""
+    shop.ended(shop.run("read"))
+    shop.bus.here = (RIGHT,)
+
+    assert [("!", "finish it"), ("-", "Check it.")] == marks(shop)
+
+
 def test_what_was_begun_goes_with_the_unit_to_another_port_and_day(tmp_path):
     """A serial names it, in whatever mode it is; its old port says nothing of the next one."""
     with floor(tmp_path, LEFT) as first:

@@ -360,7 +360,7 @@ def _next(device: DeviceView, run: RunView | None) -> tuple[str, str]:
     if run is not None:
         return _next_of_run(run)
     if not device.here:
-        return ".", ""
+        return ("!", "finish it") if device.begun else (".", "")
     if device.mark:
         return "-", device.mark
     if not device.may_open:

@@ -7,8 +7,10 @@ import pytest
 from console.events import ArtefactKept, Device, WaitStarted
 from console.hardware.lines import ControlLine
 from console.practice.local import InProcessBus
+from console.views import rows
 from tests.families.particle.paper_core import PaperCore
 from tests.families.particle.paper_host import PaperHost
+from tests.harness import workshop
 
 BUTTONS = "dfu"
 WITHOUT_ERASE = ["backup", "write", "compare", "leave"]
@@ -92,3 +94,15 @@ def test_a_repair_that_broke_off_is_run_again_from_what_it_finds() -> None:
     second = host.run("rekey")
     assert second.verdict == "repaired"
     assert host.kept["private-key-slot.bin"] == slot
+
+
+def test_a_core_that_left_in_the_middle_is_said_to_be_unfinished_while_it_is_away(tmp_path):
+    """It was gone before the run ended; back again, it says so as well."""
+    with workshop(tmp_path, "core-unplug-mid-write") as shop:
+        assert shop.run().verdict == "unfinished"
+        (away,) = rows(shop.bench.view(), {})
+        shop.bus.plug("1-1")
+        (back,) = rows(shop.bench.view(), {})
+
+        assert ("away", "!", "finish it") == (away.shown, away.mark, away.next)
+        assert (True, "!", "finish it") == (back.here, back.mark, back.next)
