@@ -103,7 +103,18 @@ def _seen(device: Device, families: tuple[Family, ...]) -> DevicePlugged:
     assert mode is not None
     names = tuple(family.name for family in known)
     name = f"{mode.title}  {device.serial}".strip()
-    return DevicePlugged(device, names, mode.name, name, mode.shown, mode.next, begun=mode.begun)
+    lines = tuple(dict.fromkeys(line for family in known for line in family.lines))
+    any_line = not all(family.lines for family in known)
+    return DevicePlugged(
+        device,
+        names,
+        mode.name,
+        name,
+        mode.shown,
+        mode.next,
+        begun=mode.begun,
+        lines=() if any_line else lines,
+    )
 
 
 def card(device: Device, families: tuple[Family, ...], book: PortBook = NOTHING_SAID) -> DeviceCard:

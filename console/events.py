@@ -142,6 +142,7 @@ class Introduction:
     """A device as it is shown: its facts, what they mean, and what was said of its port.
 
     `begun` says what was begun on this unit and is not finished; "" where nothing is known of it.
+    `lines` are the kinds of nodes that its flows open; () where it may be any.
     """
 
     device: Device
@@ -154,6 +155,7 @@ class Introduction:
     mark: str = ""
     job: str = ""
     begun: str = ""
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

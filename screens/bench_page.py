@@ -272,9 +272,8 @@ def _entry(head: str, words: str, width: int) -> list[Text]:
 
 
 def _not_permitted(device: DeviceView, width: int) -> list[Text]:
-    closed = [node for node in device.nodes if not node.may_open]
-    said = [f"{node.path} may not be opened: {node.why}" for node in closed]
-    advice = [NotPermitted.advice_by_default] if closed else []
+    said = [f"{node.path} may not be opened: {node.why}" for node in device.closed]
+    advice = [NotPermitted.advice_by_default] if said else []
     return [text for words in (*said, *advice) for text in trouble_lines(words, width)]
 
 

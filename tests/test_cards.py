@@ -15,10 +15,11 @@ from console.cards import (
     pick_flow,
 )
 from console.errors import NoSuchDevice, NoSuchFlow
-from console.events import Device, Verdict
+from console.events import Device, Node, Verdict
 from console.families import Family, Mode, found
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.ladder import ladder_of
+from console.views import device_view
 
 LOOK = Step("look", "Look at it", usual="at once")
 CHECK = Flow(
@@ -184,3 +185,19 @@ def test_a_flow_that_there_is_not_is_said(words):
     """Also where no device is shown."""
     with pytest.raises(NoSuchFlow):
         flow_named(words, FAMILIES)
+
+
+CLOSED, OPEN = Node("/dev/bus/usb/001/002", "usb", False, "root"), Node("Reader 00", "card", True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "closed"),
+    [(("card",), ()), (("usb",), (CLOSED,)), ((), (CLOSED,)), (("tty", "usb"), (CLOSED,))],
+)
+def test_only_a_node_that_a_flow_needs_is_missed(lines, closed):
+    """A card is reached through PC/SC: its stick's USB node may stay root's."""
+    family = Family("s", "S", (Mode("app", "0a0a", "0001", "Scale", "app"),), (), lines=lines)
+    seen = introduce(Device("1-1", "v", "0a0a", "0001", nodes=(CLOSED, OPEN)), (family,))
+
+    assert closed == device_view(seen, "").closed
+    assert introduce(seen.device, (family, SCALE)).lines == (), "the other may open any"

@@ -89,8 +89,8 @@ def test_facts_that_arrive_late_are_taken_over():
     then = fold_bench(first, records(DeviceChanged(device), since=3)[0])
     stale = Device("1-1", "v0", "1d50", "607f", "OLD", nodes=(closed,))
 
-    assert not first.devices[0].may_open
-    assert (True, "6D70") == (then.devices[0].may_open, then.devices[0].serial)
+    assert first.devices[0].closed
+    assert ((), "6D70") == (then.devices[0].closed, then.devices[0].serial)
     assert then.devices == fold_bench(then, records(DeviceChanged(stale), since=4)[0]).devices
 
 

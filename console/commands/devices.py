@@ -61,8 +61,10 @@ def device_object(device: dict[str, Any]) -> dict[str, Any]:
 def device_line(device: dict[str, Any]) -> str:
     """A device in one line."""
     ids = f"{device['vid']}:{device['pid']}"
-    closed = [node["why"] for node in device["nodes"] if not node["may_open"]]
-    trouble = f"  ! {closed[0]}" if closed else ""
+    lines = device.get("lines") or ()
+    needed = [node for node in device["nodes"] if not lines or node["kind"] in lines]
+    closed = [node["why"] for node in needed if not node["may_open"]]
+    trouble = f"  ! {closed[0]}" if closed else "  ! finish it" if device.get("begun") else ""
     shown = device["shown"] or "-"
     said = f"  ({', '.join(filter(None, (device['label'], device['mark'])))})"
     said = said if len(said) > len("  ()") else ""

@@ -83,7 +83,8 @@ class Family:
     """What kind of thing it is: how it is recognised, its modes, its flows.
 
     `unit` names the very unit in each of its modes ("" where a mode shows nothing of it). `sure`
-    does so only where another name proves another unit, whatever modes the two are in.
+    does so only where another name proves another unit, whatever modes the two are in. `lines`
+    are the kinds of nodes that its flows open (events.Node); () where they may open any.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Family:
     flows: tuple[Flow, ...]
     unit: Unit = serial
     sure: Unit = nameless
+    lines: tuple[str, ...] = ()
     dead: DeadEnd = DeadEnd()
 
     def mode_of(self, device: Device) -> Mode | None:

@@ -60,10 +60,13 @@ class DeviceView:
     job: str = ""
     cards: tuple[Card, ...] = ()
     begun: str = ""
+    lines: tuple[str, ...] = ()
 
     @property
-    def may_open(self) -> bool:
-        return all(node.may_open for node in self.nodes)
+    def closed(self) -> tuple[Node, ...]:
+        """The nodes that its flows need and that this user may not open."""
+        needed = (node for node in self.nodes if not self.lines or node.kind in self.lines)
+        return tuple(node for node in needed if not node.may_open)
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,7 @@ def device_view(event: Introduction, since: str) -> DeviceView:
         event.job,
         device.cards,
         event.begun,
+        event.lines,
     )
 
 
@@ -363,7 +367,7 @@ def _next(device: DeviceView, run: RunView | None) -> tuple[str, str]:
         return ("!", "finish it") if device.begun else (".", "")
     if device.mark:
         return "-", device.mark
-    if not device.may_open:
+    if device.closed:
         return "!", "no access"
     if device.begun:
         return "!", "finish it"

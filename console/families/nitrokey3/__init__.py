@@ -54,4 +54,5 @@ FAMILY = Family(
     modes=tuple(mode for product in PRODUCTS for mode in _modes(product)),
     flows=(CHECK, FLASH, REHEARSE, RESET),
     dead=DEAD,
+    lines=("hidraw", "card", "tty"),
 )

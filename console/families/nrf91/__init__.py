@@ -91,4 +91,5 @@ FAMILY = Family(
     flows=(CHECK, RESTORE, REKEY, RESET, FLASH),
     unit=unit,
     dead=DEAD,
+    lines=("tty",),
 )

@@ -40,4 +40,5 @@ FAMILY = Family(
     title="OpenPGP cards",
     modes=tuple(_modes()),
     flows=(CHECK, reset.FLOW, REKEY, RESTORE, unblock.FLOW, FLASH),
+    lines=("card",),
 )

@@ -83,4 +83,5 @@ FAMILY = Family(
     unit=unit,
     sure=sure,
     dead=DEAD,
+    lines=("usb",),
 )

@@ -52,4 +52,5 @@ FAMILY = Family(
     ),
     unit=unit,
     flows=(CHECK, BACKUP, RESTORE, REKEY, UNBLOCK, RESET, FLASH),
+    lines=("card",),
 )
