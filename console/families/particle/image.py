@@ -153,6 +153,9 @@ def _change(platform: Platform, alternate: int, layout: Layout, elements: list[E
         _sound(element, platform, alternate)
         for page, segment in layout.pages(element.address, element.end):
             segment = _writable(page, segment, element, layout)
+            # Its row says so, whatever the device declares after a fault.
+            if alternate == 0 and page < platform.floor:
+                raise _read_only(page, layout)
             _no_keys(page, segment, platform, alternate)
             if segment.erasable:
                 pages[page] = None
@@ -174,11 +177,15 @@ def _writable(page: int, segment: Segment | None, element: Element, layout: Layo
             f"{_UNTOUCHED} Reconnect it in DFU mode; if it stays so, export the log.",
         )
     if not segment.writable or not segment.readable:
-        raise GateClosed(
-            f"The image would go into {layout.name} at 0x{page:X}, which is read-only.",
-            f"{_UNTOUCHED} That is where the bootloader lies. Check the address.",
-        )
+        raise _read_only(page, layout)
     return segment
+
+
+def _read_only(page: int, layout: Layout) -> GateClosed:
+    return GateClosed(
+        f"The image would go into {layout.name} at 0x{page:X}, which is read-only.",
+        f"{_UNTOUCHED} That is where the bootloader lies. Check the address.",
+    )
 
 
 def _no_keys(page: int, segment: Segment, platform: Platform, alternate: int) -> None:

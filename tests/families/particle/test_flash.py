@@ -229,6 +229,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         ("@Internal Flash  /0x08000000/9999*999Mg", "nonsense"),
         ("@Internal Flash  /0xZZ/128*001Kg", "no memory at"),
         ("@Internal Flash  /0x08000000/0*001Kg,0*0Kg", "no memory at"),
+        ("@Internal Flash  /0x08000000/2O*001Ka,108*001Kg", "no memory at"),
     ],
 )
 def test_a_layout_that_is_nonsense_is_not_believed(tmp_path, layout, words):
@@ -237,6 +238,27 @@ def test_a_layout_that_is_nonsense_is_not_believed(tmp_path, layout, words):
     view, _, counts = flash(tmp_path, "a.bin", vectors(K), on_the_bench(faults=faults))
     assert (view.verdict, counts.erased) == ("refused", [])
     assert words in view.ended.sentence
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        "2O*001Ka,108*001Kg",
+        "20*0x1Ka,108*001Kg",
+        "20*001Ke,108*001Kg",
+        "20*001Kg,108*001Kg",
+        "2*001Ka,126*001Kg",
+        "128*001Kg",
+    ],
+)
+def test_no_layout_makes_the_bootloader_writable(tmp_path, segments):
+    """Its row says where the bootloader ends, whatever the device declares after a fault."""
+    layouts = (f"@Internal Flash  /0x08000000/{segments}", "@SPI Flash /0x00000000/512*04Kg")
+    scenario = on_the_bench(faults=Faults(layouts=layouts))
+    for address in ("0x08000000", "0x08004C00"):
+        view, _, counts = flash(tmp_path, "a.bin", b"\x12" * 4096, scenario, address=address)
+        assert (view.verdict, view.ended.damage) == ("refused", "nothing written")
+        assert (counts.erased, counts.written) == ([], [])
 
 
 # --- the factory image ----------------------------------------------------------------------
