@@ -120,11 +120,15 @@ def _targets(body: bytes) -> Iterator[Target]:
         raise BadUsage(
             f"The DfuSe file says it has {size} bytes and has {len(body)}.", _GET_ANOTHER
         )
+    if not count:
+        raise BadUsage("The DfuSe file holds nothing: it has no target.", _GET_ANOTHER)
     for _ in range(count):
         mark, alternate, _, _, size, elements = reader.take(_TARGET)
         began = reader.at
         if mark != b"Target":
             raise BadUsage("The DfuSe file has no target where one should begin.", _GET_ANOTHER)
+        if not elements:
+            raise BadUsage("A target of the DfuSe file holds nothing.", _GET_ANOTHER)
         yield Target(alternate, tuple(reader.element() for _ in range(elements)))
         if reader.at - began != size:
             raise BadUsage("A target of the DfuSe file is not as long as it says.", _GET_ANOTHER)
@@ -144,6 +148,10 @@ class _Reader:
 
     def element(self) -> Element:
         address, size = _ELEMENT.unpack(self._bytes(_ELEMENT.size))
+        if not size:
+            raise BadUsage(
+                f"The element at 0x{address:X} of the DfuSe file holds nothing.", _GET_ANOTHER
+            )
         return Element(address, self._bytes(size))
 
     def _bytes(self, size: int) -> bytes:

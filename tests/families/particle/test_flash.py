@@ -189,6 +189,8 @@ def test_a_core_whose_erase_does_not_point_is_written_by_the_letter_in_the_secon
         ("a.dfu", dfuse((APPLICATION, vectors(K))), "0x08005000", "one too many"),
         ("a.dfu", dfuse((APPLICATION, vectors(K)), (APPLICATION + 4, b"x")), "", "twice"),
         ("a.dfu", dfuse((0x2100, b"x" * 9), alternate=1), "", "overwrite"),
+        ("a.dfu", dfuse(), "", "holds nothing"),
+        ("a.dfu", dfuse((APPLICATION, b"")), "", "holds nothing"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_erased(
