@@ -20,6 +20,8 @@ from console.errors import BadUsage
 ANY = 0xFFFF
 """A wild card among the ids of a suffix (DFU 1.1, table B.1)."""
 DFUSE_VERSION = 0x011A
+INTEL_HEX = "Intel HEX"
+_END_RECORD = ":00000001FF"
 _SUFFIX = struct.Struct("<HHHH3sBI")
 _PREFIX = struct.Struct("<5sBIB")
 _TARGET = struct.Struct("<6sBI255sII")
@@ -80,7 +82,7 @@ def parse(data: bytes, name: str = "") -> ImageFile:
         raise BadUsage("The image file is empty.", _GET_ANOTHER)
     ending = name.rpartition(".")[2].lower()
     if ending == "hex" or (data[:1] == b":" and ending != "bin"):
-        return ImageFile("Intel HEX", targets=(Target(None, _hex_elements(data)),))
+        return ImageFile(INTEL_HEX, targets=(Target(None, _hex_elements(data)),))
     suffix = _suffix(data)
     if suffix is None:
         if ending == "dfu" or data[:5] == b"DfuSe":
@@ -165,8 +167,11 @@ class _Reader:
 def _hex_elements(data: bytes) -> tuple[Element, ...]:
     # The library takes a file without its end record, which is a torn one.
     lines = data.decode("ascii", errors="replace").split()
-    if not lines or lines[-1].upper() != ":00000001FF":
+    if not lines or lines[-1].upper() != _END_RECORD:
         raise BadUsage("The HEX file has no end record: it is torn.", _GET_ANOTHER)
+    # And it passes over whatever follows the first one.
+    if _END_RECORD in map(str.upper, lines[:-1]):
+        raise BadUsage("The HEX file goes on behind its end record.", _GET_ANOTHER)
     image = IntelHex()
     try:
         image.loadhex(io.StringIO("\n".join(lines)))

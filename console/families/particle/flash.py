@@ -23,10 +23,11 @@ from console.families.particle.approach import (
     platform_of,
 )
 from console.families.particle.client import Memories, seen_as
-from console.families.particle.image import Image, application_size
+from console.families.particle.image import Image
 from console.families.particle.platforms import Place, Platform
 from console.families.particle.rekey import leave, see_it_back, with_firmware
 from console.families.particle.rewrite import Change, Stretch, leaving, one_way, rewrite
+from console.families.particle.wholeness import application_size
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
@@ -86,8 +87,8 @@ def _described(change: Change) -> str:
     first = change.written[0].address
     return (
         f"{change.size} bytes go into the {change.memory} from 0x{first:X} on; "
-        f"{len(change.pages)} pages are erased for them, whole."
-    )
+        f"{len(change.pages)} pages are erased for them, whole. {change.remark}"
+    ).rstrip()
 
 
 def _keep(guide: Guide, name: str, raw: bytes) -> None:

@@ -52,13 +52,17 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Change:
-    """What is done to one memory: pages erased, elements written, and how it reads then."""
+    """What is done to one memory: pages erased, elements written, and how it reads then.
+
+    `remark` is what has to be said of it before the consent, if anything.
+    """
 
     alternate: int
     memory: str
     pages: tuple[int, ...]
     written: tuple[Element, ...] = field(repr=False)
     expected: tuple[Element, ...] = field(repr=False)
+    remark: str = ""
 
     @property
     def size(self) -> int:

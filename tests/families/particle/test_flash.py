@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
-import zlib
 
 import pytest
 from intelhex import IntelHex
@@ -14,30 +12,9 @@ from console.families.particle.simulator_contents import healthy_memories
 from console.families.particle.simulator_dfu import Faults
 from console.journal import replay
 from tests.families.particle.boards import on_the_bench
+from tests.families.particle.images import APPLICATION, K, dfuse, suffixed, vectors
 from tests.harness import Workshop, workshop
 from tests.realdata import real
-
-APPLICATION = 0x08005000
-K = 1024
-
-
-def vectors(size: int) -> bytes:
-    """A small application: stack in RAM, every vector inside the image."""
-    head = struct.pack("<16I", 0x20005000, *[APPLICATION + 0x101] * 15)
-    return head + hashlib.shake_256(b"app").digest(size - len(head))
-
-
-def dfuse(*elements: tuple[int, bytes], alternate: int = 0, pid: int = 0x607F) -> bytes:
-    """A DfuSe file for a Core, built from the tables."""
-    packed = b"".join(struct.pack("<II", at, len(data)) + data for at, data in elements)
-    target = struct.pack("<6sBI255sII", b"Target", alternate, 0, b"", len(packed), len(elements))
-    body = struct.pack("<5sBIB", b"DfuSe", 1, 11 + 274 + len(packed), 1) + target + packed
-    return suffixed(body, pid)
-
-
-def suffixed(body: bytes, pid: int = 0x607F, version: int = 0x011A) -> bytes:
-    whole = body + struct.pack("<HHHH3sB", 0xFFFF, pid, 0x1D50, version, b"UFD", 16)
-    return whole + struct.pack("<I", ~zlib.crc32(whole) & 0xFFFFFFFF)
 
 
 def internal(shop: Workshop, at: int, size: int) -> bytes:
