@@ -18,6 +18,8 @@ from console.families.particle.platforms import PLATFORMS, Place, Platform
 from console.protocols.dfufile import Element
 
 LARGEST = 16 * 1024 * 1024
+PREFIX_EXTENSIONS = 0x10
+"""The one flag of a module that lies in memory as it is; the others are for packages of updates."""
 _UNTOUCHED = "Nothing is written."
 _NAMES = {platform.number: platform.name for platform in PLATFORMS}
 _VECTORS = struct.Struct("<16I")
@@ -46,6 +48,7 @@ class Module:
 
     start: int
     end: int
+    flags: int
     number: int
 
     @classmethod
@@ -63,9 +66,9 @@ class Module:
     def _at(cls, data: bytes, at: int) -> Module | None:
         if len(data) < at + _MODULE.size:
             return None
-        start, end, _, _, _, number, _, _ = _MODULE.unpack_from(data, at)
+        start, end, _, flags, _, number, _, _ = _MODULE.unpack_from(data, at)
         may_be = start > 0 and _MODULE.size <= end - start < LARGEST
-        return cls(start, end, number) if may_be else None
+        return cls(start, end, flags, number) if may_be else None
 
     @property
     def size(self) -> int:
@@ -79,6 +82,8 @@ class Module:
         """Why the module that `data` begins with is not whole, or not for here; empty if it is."""
         if self.number != platform.number:
             return f"It is for the {_NAMES.get(self.number, f'platform {self.number}')}."
+        if self.flags & ~PREFIX_EXTENSIONS:
+            return "It is an update package, not an image of memory."
         if self.start != home:
             return f"It is made for 0x{self.start:X}."
         if self.size > len(data):

@@ -181,6 +181,25 @@ def test_a_module_may_reach_over_where_smaller_applications_begin():
     assert (written(change), change.remark) == (((0x000B_4000, large),), "")
 
 
+# --- packages of updates ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [0x01, 0x02, 0x04, 0x08, 0x03, 0x11])
+def test_a_package_of_an_update_is_no_image_of_memory(flags):
+    """Its head is to be dropped, or its body unpacked, by the device (device-os, module_info.h)."""
+    words = "It is an update package, not an image of memory."
+    refused(words, ARGON, "a.bin", module(0x1000, 0x0C, 6 * K, 6, flags))
+    refused(words, ARGON, "a.bin", module(0x000D_4000, 0x0C, 6 * K, 5, flags))
+    refused(words, CORE, "a.bin", core_module(6 * K, flags=flags))
+
+
+def test_a_module_with_extensions_behind_its_head_lies_in_memory_so():
+    """The one flag that says nothing of an update."""
+    data = module(0x000D_4000, 0x0C, 6 * K, 5, flags=0x10)
+    (change,) = changes(ARGON, "a.bin", data)
+    assert written(change) == ((0x000D_4000, data),)
+
+
 # --- pieces -----------------------------------------------------------------------------------
 
 
