@@ -25,6 +25,7 @@ from console.families.particle.approach import (
 from console.families.particle.client import Memories, seen_as
 from console.families.particle.image import Image
 from console.families.particle.platforms import Place, Platform
+from console.families.particle.private import holds_private
 from console.families.particle.rekey import leave, see_it_back, with_firmware
 from console.families.particle.rewrite import Change, Stretch, leaving, one_way, rewrite
 from console.families.particle.wholeness import application_size
@@ -63,7 +64,7 @@ def flash(guide: Guide) -> Outcome:
         memory = guide.step(OPEN, Memories.begin, line, guide.pause, platform, found=_about)
         changes = guide.step(FIT, image.changes, platform, memory.layouts, found=_plan)
         guide.ask(CONFIRM, f"{_plan(changes)} Image: {image.name}. {CONFIRM.ask}")
-        _keep(guide, image.name, image.raw)
+        _keep(guide, image.name, image.raw, *image.stretches())
         _put(guide, memory, "flash", changes)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
             leave(guide, memory, "The image is in.", LEAVE)
@@ -91,9 +92,9 @@ def _described(change: Change) -> str:
     ).rstrip()
 
 
-def _keep(guide: Guide, name: str, raw: bytes) -> None:
-    """Keep what is going to be written, unless that is a secret."""
-    if keys.holds_private(raw):
+def _keep(guide: Guide, name: str, raw: bytes, *stretches: bytes) -> None:
+    """Keep what is going to be written, unless that is a secret, whatever it is packed in."""
+    if any(map(holds_private, (raw, *stretches))):
         guide.tell("The image is not kept in the record: a private key lies in it.")
         return
     guide.keep(f"image-{name}", raw, "The image that this run wrote.")

@@ -78,6 +78,12 @@ class Image:
             return Source.PERSON
         return Source.LINES if self.file.kind == INTEL_HEX else Source.FILE
 
+    def stretches(self) -> Iterator[bytes]:
+        """Its bytes as they will lie in memory, each contiguous stretch of them whole."""
+        for target in self.file.targets:
+            elements = sorted(target.elements, key=lambda element: element.address)
+            yield from (part.data for part in joined(tuple(elements)))
+
     def _for(self, platform: Platform) -> None:
         suffix = self.file.suffix
         modes = (platform.dfu, platform.app)
