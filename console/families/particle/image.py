@@ -54,6 +54,7 @@ class Image:
     def changes(self, platform: Platform, layouts: dict[int, Layout]) -> tuple[Change, ...]:
         """What is done to the device's memories. Raises GateClosed where it must not be."""
         self._for(platform)
+        _require_order(platform, layouts)
         placed: dict[int, list[Element]] = {}
         for alternate, element in self._placed(platform, layouts):
             placed.setdefault(alternate, []).append(element)
@@ -147,6 +148,18 @@ def number(text: str) -> int:
 # --- where it belongs -----------------------------------------------------------------------
 
 
+def _require_order(platform: Platform, layouts: dict[int, Layout]) -> None:
+    """Raises GateClosed unless application and keys lie in the memories that the row says."""
+    for number, address in ((0, platform.application), (platform.alternate, platform.page.address)):
+        layout = layouts.get(number)
+        if layout is None or layout.at(address) is None:
+            raise GateClosed(
+                f"As memory {number} it declares no memory at 0x{address:X}, as a "
+                f"{platform.name} has it.",
+                f"{_UNTOUCHED} Reconnect it in DFU mode; if it stays so, export the log.",
+            )
+
+
 def _memory_at(address: int, platform: Platform, layouts: dict[int, Layout]) -> int:
     """The memory that holds the address; the settings store is never meant."""
     for number, layout in sorted(layouts.items()):
@@ -185,6 +198,11 @@ def _pages(
 
 
 def _writable(page: int, segment: Segment | None, element: Element, layout: Layout) -> Segment:
+    if segment is None and page == element.address:
+        raise GateClosed(
+            f"{layout.name} has no memory at 0x{page:X}.",
+            f"{_UNTOUCHED} Check the address, and that the image is for this device.",
+        )
     if segment is None:
         raise GateClosed(
             f"The image is too long: it ends at 0x{element.end:X}, and {layout.name} at "

@@ -240,6 +240,39 @@ def test_no_layout_makes_the_bootloader_writable(tmp_path, segments):
         assert (counts.erased, counts.written) == ([], [])
 
 
+@pytest.mark.parametrize("address", ["0x2000", ""])
+def test_memories_in_another_order_than_the_rows_are_not_written(tmp_path, address):
+    """The keys would not be where the row says, nor the application."""
+    layouts = (
+        "@SPI Flash : SST25x/0x00000000/512*04Kg",
+        "@Internal Flash  /0x08000000/20*001Ka,108*001Kg",
+    )
+    scenario = on_the_bench(faults=Faults(layouts=layouts))
+    answers = {"address": address} if address else {}
+    view, _, counts = flash(tmp_path, "a.bin", b"\x12" * 4096, scenario, **answers)
+    assert (view.verdict, counts.erased) == ("refused", [])
+    assert "no memory at 0x8005000" in view.ended.sentence
+    assert view.ended.advice.startswith("Nothing is written.")
+
+
+def test_a_memory_without_the_page_of_the_keys_is_not_written(tmp_path):
+    """What cannot be compared with the row is not believed."""
+    layouts = ("@Internal Flash  /0x08000000/20*001Ka,108*001Kg", "@SPI Flash /0x4000/4*04Kg")
+    view, _, counts = flash(
+        tmp_path, "a.bin", vectors(K), on_the_bench(faults=Faults(layouts=layouts))
+    )
+    assert (view.verdict, counts.erased) == ("refused", [])
+    assert "no memory at 0x2000" in view.ended.sentence
+
+
+def test_an_element_that_begins_outside_of_its_memory_is_not_called_too_long(tmp_path):
+    """An internal address in the external memory."""
+    data = dfuse((0x08005000, vectors(K)), alternate=1)
+    view, _, counts = flash(tmp_path, "a.dfu", data)
+    assert (view.verdict, counts.erased) == ("refused", [])
+    assert view.ended.sentence == "SPI Flash : SST25x has no memory at 0x8005000."
+
+
 # --- the factory image ----------------------------------------------------------------------
 
 
