@@ -84,6 +84,8 @@ class Memories:
 
     def __init__(self, dfu: DfuSe, platform: Platform) -> None:
         self.platform = platform
+        self.touched = False
+        """It has taken an erase or a block: what is there may be another thing than before."""
         self._dfu = dfu
         self._chosen = -1
 
@@ -132,6 +134,7 @@ class Memories:
     def erase(self, address: int) -> None:
         """Erase the one page that holds the address. Raises as DfuSe.erase_page()."""
         self._dfu.erase_page(address)
+        self.touched = True
 
     def erasing_order(self, pages: tuple[int, ...]) -> tuple[int, ...]:
         """The pages of one change in the order in which they are erased."""
@@ -143,7 +146,12 @@ class Memories:
 
     def write(self, address: int, data: bytes, progress: Progress = unseen) -> None:
         """Write to what was erased; one address for the whole range."""
-        self._dfu.write(address, data, progress)
+
+        def told(done: int, total: int) -> None:
+            self.touched = True
+            progress(done, total)
+
+        self._dfu.write(address, data, told)
 
     def leave(self) -> str:
         """Start the firmware; what was seen of the device, whatever that was."""
@@ -216,8 +224,8 @@ def _require_store(layout: Layout | None, platform: Platform) -> None:
             raise _protected(place)
 
 
+UNLOCK = "Its owner has to unlock it first."
+
+
 def _protected(place: Place) -> GateClosed:
-    return GateClosed(
-        f"It declares the {place} as protected.",
-        "Nothing is written. Its owner has to unlock it first.",
-    )
+    return GateClosed(f"It declares the {place} as protected.", f"Nothing is written. {UNLOCK}")

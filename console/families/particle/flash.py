@@ -27,7 +27,14 @@ from console.families.particle.image import Image
 from console.families.particle.platforms import Place, Platform
 from console.families.particle.private import holds_private
 from console.families.particle.rekey import leave, see_it_back, with_firmware
-from console.families.particle.rewrite import Change, Stretch, leaving, one_way, rewrite
+from console.families.particle.rewrite import (
+    Change,
+    Stretch,
+    leaving,
+    one_way,
+    rewrite,
+    says_what_is_lost,
+)
 from console.families.particle.wholeness import application_size
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
@@ -53,6 +60,7 @@ COMPARE = one_way("compare", "Read the image back and compare", "under 10 s", _A
 LEAVE = leaving("The image")
 
 
+@says_what_is_lost
 def flash(guide: Guide) -> Outcome:
     order = ask_order(guide)
     image = Image.read(guide.ask(IMAGE) or "", guide.ask(ADDRESS))
@@ -110,6 +118,7 @@ def _put(guide: Guide, memory: Memories, flow: str, changes: tuple[Change, ...])
 # --- the factory image ----------------------------------------------------------------------
 
 
+@says_what_is_lost
 def reset(guide: Guide) -> Outcome:
     order = ask_order(guide)
     if not in_dfu_mode(guide):

@@ -39,6 +39,7 @@ from console.families.particle.rewrite import (
     leaving,
     one_way,
     rewrite,
+    says_what_is_lost,
 )
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide, Reconnect
@@ -116,6 +117,7 @@ def _fits(found: keys.Finding, platform: Platform) -> bool:
     return keys.fits(found.key, platform.private.size, platform.form)
 
 
+@says_what_is_lost
 def rekey(guide: Guide) -> Outcome:
     order = ask_order(guide)
     if not in_dfu_mode(guide):

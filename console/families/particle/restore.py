@@ -47,7 +47,7 @@ from console.families.particle.rekey import (
     see_it_back,
     with_firmware,
 )
-from console.families.particle.rewrite import Stretch, leaving, one_way
+from console.families.particle.rewrite import Stretch, leaving, one_way, says_what_is_lost
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 from console.host import Recorded
@@ -107,6 +107,7 @@ class Content:
     sentence: str = ""
 
 
+@says_what_is_lost
 def restore(guide: Guide) -> Outcome:
     order = ask_order(guide)
     wish = _ask(guide)
