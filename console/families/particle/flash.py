@@ -49,6 +49,7 @@ ADDRESS = Question(
 CONFIRM = Question("confirm_erase", Kind.CONFIRM, "Erase these pages and write the image?")
 
 _ALIVE = "Its firmware is gone until it is read back; its bootloader stays alive. Do not unplug it."
+LONGEST_NAME = 200
 _LOST = "Its firmware may be incomplete now; its bootloader is alive."
 
 OPEN = Step("identify", "Identify the bootloader and its memories", usual="under 1 s")
@@ -105,7 +106,9 @@ def _keep(guide: Guide, name: str, raw: bytes, *stretches: bytes) -> None:
     if any(map(holds_private, (raw, *stretches))):
         guide.tell("The image is not kept in the record: a private key lies in it.")
         return
-    guide.keep(f"image-{name}", raw, "The image that this run wrote.")
+    # A name of the disk's own length leaves no room for our word before it.
+    end = name.encode()[-LONGEST_NAME:].decode(errors="ignore")
+    guide.keep(f"image-{end}", raw, "The image that this run wrote.")
 
 
 def _put(guide: Guide, memory: Memories, flow: str, changes: tuple[Change, ...]) -> None:

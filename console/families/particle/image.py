@@ -14,7 +14,8 @@ from pathlib import Path
 from console.errors import BadUsage, GateClosed
 from console.families.particle.platforms import Platform
 from console.families.particle.rewrite import Change
-from console.families.particle.wholeness import LARGEST, Module, Source, closed, joined, judge
+from console.families.particle.typed import number, read_file
+from console.families.particle.wholeness import Module, Source, closed, joined, judge
 from console.protocols.dfu import Layout, Segment
 from console.protocols.dfufile import INTEL_HEX, Element, ImageFile, Target, parse
 
@@ -120,41 +121,19 @@ class Image:
         return Target(None, (Element(address, data),))
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a file that somebody named. Raises BadUsage."""
-    try:
-        with Path(path).expanduser().open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise BadUsage(f"{path} cannot be read: {error.strerror}.", _UNTOUCHED) from None
-    if len(data) > LARGEST:
-        raise BadUsage(f"{path} is larger than any memory of these devices.", _UNTOUCHED)
-    return data
-
-
-def number(text: str) -> int:
-    """An address as it is typed: hex with 0x, or decimal. Raises BadUsage."""
-    try:
-        value = int(text.replace("_", ""), 16 if text.lower().startswith("0x") else 10)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 1 << 32:
-        raise BadUsage(
-            f'"{text}" is no address: write 0x08005000, or a decimal number.', _UNTOUCHED
-        )
-    return value
-
-
 # --- where it belongs -----------------------------------------------------------------------
 
 
 def _require_order(platform: Platform, layouts: dict[int, Layout]) -> None:
     """Raises GateClosed unless application and keys lie in the memories that the row says."""
-    for number, address in ((0, platform.application), (platform.alternate, platform.page.address)):
-        layout = layouts.get(number)
+    for alternate, address in (
+        (0, platform.application),
+        (platform.alternate, platform.page.address),
+    ):
+        layout = layouts.get(alternate)
         if layout is None or layout.at(address) is None:
             raise GateClosed(
-                f"As memory {number} it declares no memory at 0x{address:X}, as a "
+                f"As memory {alternate} it declares no memory at 0x{address:X}, as a "
                 f"{platform.name} has it.",
                 f"{_UNTOUCHED} Reconnect it in DFU mode; if it stays so, export the log.",
             )
@@ -162,10 +141,10 @@ def _require_order(platform: Platform, layouts: dict[int, Layout]) -> None:
 
 def _memory_at(address: int, platform: Platform, layouts: dict[int, Layout]) -> int:
     """The memory that holds the address; the settings store is never meant."""
-    for number, layout in sorted(layouts.items()):
-        store = number == platform.alternate and not platform.erases
+    for alternate, layout in sorted(layouts.items()):
+        store = alternate == platform.alternate and not platform.erases
         if layout.at(address) and not store:
-            return number
+            return alternate
     raise GateClosed(
         f"The device declares no memory at 0x{address:X}.",
         f"{_UNTOUCHED} Check the address, and that the image is for a {platform.name}.",

@@ -15,9 +15,9 @@ from enum import Enum, auto
 
 from console.errors import GateClosed
 from console.families.particle.platforms import PLATFORMS, Place, Platform
+from console.families.particle.typed import LARGEST
 from console.protocols.dfufile import Element
 
-LARGEST = 16 * 1024 * 1024
 PREFIX_EXTENSIONS = 0x10
 """The one flag of a module that lies in memory as it is; the others are for packages of updates."""
 _UNTOUCHED = "Nothing is written."
