@@ -14,7 +14,7 @@ from console.errors import DeviceError, Garbled, GateClosed, Refused
 from console.families.particle import keys
 from console.families.particle.platforms import CORE, Place, Platform
 from console.hardware.lines import ControlLine
-from console.protocols.dfu import Command, Layout, describe
+from console.protocols.dfu import Command, Facts, Layout, describe
 from console.protocols.dfuse import DfuSe, Pause, Progress, unseen
 
 
@@ -92,7 +92,7 @@ class Memories:
     @classmethod
     def begin(cls, line: ControlLine, pause: Pause, platform: Platform) -> Memories:
         """Describe the device and bring it to rest."""
-        memories = cls(DfuSe(line, pause, describe(line)), platform)
+        memories = cls(DfuSe(line, pause, _facts(line)), platform)
         memories.choose(0)
         memories.rest()
         return memories
@@ -167,7 +167,7 @@ class KeyMemory(Memories):
     @classmethod
     def open(cls, line: ControlLine, pause: Pause, platform: Platform = CORE) -> KeyMemory:
         """Choose the memory and bring the device to rest. Raises GateClosed if it is another."""
-        memory = cls(DfuSe(line, pause, describe(line)), platform)
+        memory = cls(DfuSe(line, pause, _facts(line)), platform)
         memory.choose(platform.alternate)
         memory.rest()
         layout = memory.layouts.get(platform.alternate)
@@ -197,6 +197,18 @@ class KeyMemory(Memories):
         page, server, first, spare = read
         assert page is not None and server is not None
         return Probe(at, page, server, first, spare)
+
+
+def _facts(line: ControlLine) -> Facts:
+    """What it says of itself. Raises GateClosed where no block could be sent as it wants it."""
+    facts = describe(line)
+    size = facts.functional.transfer_size
+    if 0 < size < facts.max_packet_0:
+        raise GateClosed(
+            f"It says that it takes blocks of {size} bytes, which is less than one packet.",
+            "Nothing is written. Reconnect it in DFU mode; if it stays so, export the log.",
+        )
+    return facts
 
 
 def _require_page(layout: Layout | None, place: Place) -> None:
