@@ -200,7 +200,7 @@ class Segment:
 
 
 _GROUP = re.compile(r"/\s*0x([0-9a-fA-F]+)\s*(?:-\s*0x[0-9a-fA-F]+\s*)?/([^/]*)")
-_SEGMENT = re.compile(r"(\d+)\s*\*\s*(\d+)\s*([BKM]?)\s*([a-g]?)")
+_SEGMENT = re.compile(r"\s*([0-9]+)\s*\*\s*([0-9]+)\s*([BKM]?)\s*([a-g]?)\s*")
 _UNITS = {"": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
 
 
@@ -236,7 +236,10 @@ class Layout:
 
 
 def _segments(start: int, text: str, name: str) -> Iterator[Segment]:
-    for match in _SEGMENT.finditer(text):
+    """The segments of a group; one that cannot be read ends it, or the next would slide down."""
+    for match in map(_SEGMENT.fullmatch, text.split(",")):
+        if match is None or not int(match[1]) or not int(match[2]):
+            return
         # ST's "Device Feature" may write a type that is not meant: "e", read and write, is.
         letter = "e" if name == "Device Feature" else match[4]
         may = ord(letter) & 7 if letter else 0

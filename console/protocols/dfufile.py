@@ -20,6 +20,8 @@ from console.errors import BadUsage
 ANY = 0xFFFF
 """A wild card among the ids of a suffix (DFU 1.1, table B.1)."""
 DFUSE_VERSION = 0x011A
+INTEL_HEX = "Intel HEX"
+_END_RECORD = ":00000001FF"
 _SUFFIX = struct.Struct("<HHHH3sBI")
 _PREFIX = struct.Struct("<5sBIB")
 _TARGET = struct.Struct("<6sBI255sII")
@@ -80,7 +82,7 @@ def parse(data: bytes, name: str = "") -> ImageFile:
         raise BadUsage("The image file is empty.", _GET_ANOTHER)
     ending = name.rpartition(".")[2].lower()
     if ending == "hex" or (data[:1] == b":" and ending != "bin"):
-        return ImageFile("Intel HEX", targets=(Target(None, _hex_elements(data)),))
+        return ImageFile(INTEL_HEX, targets=(Target(None, _hex_elements(data)),))
     suffix = _suffix(data)
     if suffix is None:
         if ending == "dfu" or data[:5] == b"DfuSe":
@@ -120,11 +122,15 @@ def _targets(body: bytes) -> Iterator[Target]:
         raise BadUsage(
             f"The DfuSe file says it has {size} bytes and has {len(body)}.", _GET_ANOTHER
         )
+    if not count:
+        raise BadUsage("The DfuSe file holds nothing: it has no target.", _GET_ANOTHER)
     for _ in range(count):
         mark, alternate, _, _, size, elements = reader.take(_TARGET)
         began = reader.at
         if mark != b"Target":
             raise BadUsage("The DfuSe file has no target where one should begin.", _GET_ANOTHER)
+        if not elements:
+            raise BadUsage("A target of the DfuSe file holds nothing.", _GET_ANOTHER)
         yield Target(alternate, tuple(reader.element() for _ in range(elements)))
         if reader.at - began != size:
             raise BadUsage("A target of the DfuSe file is not as long as it says.", _GET_ANOTHER)
@@ -144,6 +150,10 @@ class _Reader:
 
     def element(self) -> Element:
         address, size = _ELEMENT.unpack(self._bytes(_ELEMENT.size))
+        if not size:
+            raise BadUsage(
+                f"The element at 0x{address:X} of the DfuSe file holds nothing.", _GET_ANOTHER
+            )
         return Element(address, self._bytes(size))
 
     def _bytes(self, size: int) -> bytes:
@@ -157,8 +167,11 @@ class _Reader:
 def _hex_elements(data: bytes) -> tuple[Element, ...]:
     # The library takes a file without its end record, which is a torn one.
     lines = data.decode("ascii", errors="replace").split()
-    if not lines or lines[-1].upper() != ":00000001FF":
+    if not lines or lines[-1].upper() != _END_RECORD:
         raise BadUsage("The HEX file has no end record: it is torn.", _GET_ANOTHER)
+    # And it passes over whatever follows the first one.
+    if _END_RECORD in map(str.upper, lines[:-1]):
+        raise BadUsage("The HEX file goes on behind its end record.", _GET_ANOTHER)
     image = IntelHex()
     try:
         image.loadhex(io.StringIO("\n".join(lines)))

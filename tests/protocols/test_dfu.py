@@ -164,6 +164,30 @@ def test_a_memory_layout_is_parsed_in_all_its_odd_forms(
     assert Layout.parse(text) == Layout(name, tuple(segments))
 
 
+@pytest.mark.parametrize(
+    ("segments", "placed"),
+    [
+        ("2O*001Ka,108*001Kg", 0),
+        ("20*0x1Ka,108*001Kg", 0),
+        ("20*001Ka;108*001Kg", 0),
+        ("*001Ka,108*001Kg", 0),
+        ("0*001Ka,108*001Kg", 0),
+        ("20*000Ka,108*001Kg", 0),
+        (",20*001Ka,108*001Kg", 0),
+        ("20*001Ka,108*0x1Kg", 1),
+        ("20*001Ka,,108*001Kg", 1),
+        ("20*001Ka,108*001Kg,", 2),
+        ("20*001Kh,108*001Kg", 0),
+    ],
+)
+def test_a_segment_that_cannot_be_read_ends_its_group(segments: str, placed: int) -> None:
+    """What follows it would slide down, and a bootloader would be writable."""
+    layout = Layout.parse(f"@Internal Flash  /0x08000000/{segments}/0x1000/1*1Kg")
+    assert layout is not None
+    before = [segment(0x08000000, 20, K, "r"), segment(0x08005000, 108, K, "rew")][:placed]
+    assert layout.segments == (*before, segment(0x1000, 1, K, "rew"))
+
+
 @pytest.mark.parametrize("text", ["", "UNDEFINED", "UNKNOWN", "CORE DFU "])
 def test_a_string_that_is_no_layout_is_none(text: str) -> None:
     """An unreadable string comes as an empty one."""

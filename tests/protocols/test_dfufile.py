@@ -77,6 +77,14 @@ def test_bytes_without_any_mark_are_a_plain_image() -> None:
 WHOLE = with_suffix(BODY)
 
 
+def dfuse(*elements: tuple[int, bytes]) -> bytes:
+    """A DfuSe file of one target."""
+    packed = b"".join(struct.pack("<II", at, len(data)) + data for at, data in elements)
+    head = b"Target" + bytes(1 + 4 + 255) + struct.pack("<II", len(packed), len(elements))
+    size = 11 + len(head) + len(packed)
+    return with_suffix(b"DfuSe" + struct.pack("<BIB", 1, size, 1) + head + packed)
+
+
 @pytest.mark.parametrize(
     ("data", "name", "words"),
     [
@@ -90,6 +98,10 @@ WHOLE = with_suffix(BODY)
         (with_suffix(BODY.replace(b"Target", b"TARGET")), "a.dfu", "no target"),
         (with_suffix(b"no prefix"), "a.dfu", "no DfuSe prefix"),
         (with_suffix(b"", version=0x0100), "a.dfu", "nothing but its suffix"),
+        (with_suffix(b"DfuSe" + struct.pack("<BIB", 1, 11, 0)), "a.dfu", "holds nothing"),
+        (dfuse(), "a.dfu", "holds nothing"),
+        (dfuse((0x1000, b"")), "a.dfu", "element at 0x1000 .* holds nothing"),
+        (dfuse((0x1000, b"abc"), (0x2000, b"")), "a.dfu", "element at 0x2000 .* holds nothing"),
         (HEX[:-12], "a.hex", "no end record"),
         (HEX.replace(b"0F28", b"0F29"), "a.hex", "cannot be read"),
         (b":00000001FF", "a.hex", "no data"),

@@ -13,6 +13,7 @@ from console.events import Device, Verdict
 from console.families.particle import keys
 from console.families.particle.client import KeyMemory, Probe
 from console.families.particle.platforms import CORE, PLATFORMS, Platform, of_ids
+from console.families.particle.typed import said_back
 from console.flow import Kind, Outcome, Question, Step
 from console.guide import Acts, Guide, Reconnect
 from console.hardware.lines import ControlLine
@@ -167,7 +168,7 @@ def well_formed(answer: str) -> str:
     identity = keys.device_id(answer)
     if not identity:
         raise GateClosed(
-            f'"{answer}" is not a device id: that has 24 digits of 0-9 and a-f.',
+            f'"{said_back(answer)}" is not a device id: that has 24 digits of 0-9 and a-f.',
             "Nothing is written. Copy it from the work order; the serial number is another thing.",
         )
     return identity

@@ -14,7 +14,7 @@ from console.errors import DeviceError, Garbled, GateClosed, Refused
 from console.families.particle import keys
 from console.families.particle.platforms import CORE, Place, Platform
 from console.hardware.lines import ControlLine
-from console.protocols.dfu import Command, Layout, describe
+from console.protocols.dfu import Command, Facts, Layout, describe
 from console.protocols.dfuse import DfuSe, Pause, Progress, unseen
 
 
@@ -84,13 +84,15 @@ class Memories:
 
     def __init__(self, dfu: DfuSe, platform: Platform) -> None:
         self.platform = platform
+        self.touched = False
+        """It has taken an erase or a block: what is there may be another thing than before."""
         self._dfu = dfu
         self._chosen = -1
 
     @classmethod
     def begin(cls, line: ControlLine, pause: Pause, platform: Platform) -> Memories:
         """Describe the device and bring it to rest."""
-        memories = cls(DfuSe(line, pause, describe(line)), platform)
+        memories = cls(DfuSe(line, pause, _facts(line)), platform)
         memories.choose(0)
         memories.rest()
         return memories
@@ -132,6 +134,7 @@ class Memories:
     def erase(self, address: int) -> None:
         """Erase the one page that holds the address. Raises as DfuSe.erase_page()."""
         self._dfu.erase_page(address)
+        self.touched = True
 
     def erasing_order(self, pages: tuple[int, ...]) -> tuple[int, ...]:
         """The pages of one change in the order in which they are erased."""
@@ -143,7 +146,12 @@ class Memories:
 
     def write(self, address: int, data: bytes, progress: Progress = unseen) -> None:
         """Write to what was erased; one address for the whole range."""
-        self._dfu.write(address, data, progress)
+
+        def told(done: int, total: int) -> None:
+            self.touched = True
+            progress(done, total)
+
+        self._dfu.write(address, data, told)
 
     def leave(self) -> str:
         """Start the firmware; what was seen of the device, whatever that was."""
@@ -159,7 +167,7 @@ class KeyMemory(Memories):
     @classmethod
     def open(cls, line: ControlLine, pause: Pause, platform: Platform = CORE) -> KeyMemory:
         """Choose the memory and bring the device to rest. Raises GateClosed if it is another."""
-        memory = cls(DfuSe(line, pause, describe(line)), platform)
+        memory = cls(DfuSe(line, pause, _facts(line)), platform)
         memory.choose(platform.alternate)
         memory.rest()
         layout = memory.layouts.get(platform.alternate)
@@ -191,6 +199,18 @@ class KeyMemory(Memories):
         return Probe(at, page, server, first, spare)
 
 
+def _facts(line: ControlLine) -> Facts:
+    """What it says of itself. Raises GateClosed where no block could be sent as it wants it."""
+    facts = describe(line)
+    size = facts.functional.transfer_size
+    if 0 < size < facts.max_packet_0:
+        raise GateClosed(
+            f"It says that it takes blocks of {size} bytes, which is less than one packet.",
+            "Nothing is written. Reconnect it in DFU mode; if it stays so, export the log.",
+        )
+    return facts
+
+
 def _require_page(layout: Layout | None, place: Place) -> None:
     """Raises GateClosed unless the layout declares the place as one page that may be rewritten."""
     segment = layout.at(place.address) if layout else None
@@ -216,8 +236,8 @@ def _require_store(layout: Layout | None, platform: Platform) -> None:
             raise _protected(place)
 
 
+UNLOCK = "Its owner has to unlock it first."
+
+
 def _protected(place: Place) -> GateClosed:
-    return GateClosed(
-        f"It declares the {place} as protected.",
-        "Nothing is written. Its owner has to unlock it first.",
-    )
+    return GateClosed(f"It declares the {place} as protected.", f"Nothing is written. {UNLOCK}")

@@ -23,10 +23,19 @@ from console.families.particle.approach import (
     platform_of,
 )
 from console.families.particle.client import Memories, seen_as
-from console.families.particle.image import Image, application_size
+from console.families.particle.image import Image
 from console.families.particle.platforms import Place, Platform
+from console.families.particle.private import holds_private
 from console.families.particle.rekey import leave, see_it_back, with_firmware
-from console.families.particle.rewrite import Change, Stretch, leaving, one_way, rewrite
+from console.families.particle.rewrite import (
+    Change,
+    Stretch,
+    leaving,
+    one_way,
+    rewrite,
+    says_what_is_lost,
+)
+from console.families.particle.wholeness import application_size
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 
@@ -40,6 +49,7 @@ ADDRESS = Question(
 CONFIRM = Question("confirm_erase", Kind.CONFIRM, "Erase these pages and write the image?")
 
 _ALIVE = "Its firmware is gone until it is read back; its bootloader stays alive. Do not unplug it."
+LONGEST_NAME = 200
 _LOST = "Its firmware may be incomplete now; its bootloader is alive."
 
 OPEN = Step("identify", "Identify the bootloader and its memories", usual="under 1 s")
@@ -51,6 +61,7 @@ COMPARE = one_way("compare", "Read the image back and compare", "under 10 s", _A
 LEAVE = leaving("The image")
 
 
+@says_what_is_lost
 def flash(guide: Guide) -> Outcome:
     order = ask_order(guide)
     image = Image.read(guide.ask(IMAGE) or "", guide.ask(ADDRESS))
@@ -62,7 +73,7 @@ def flash(guide: Guide) -> Outcome:
         memory = guide.step(OPEN, Memories.begin, line, guide.pause, platform, found=_about)
         changes = guide.step(FIT, image.changes, platform, memory.layouts, found=_plan)
         guide.ask(CONFIRM, f"{_plan(changes)} Image: {image.name}. {CONFIRM.ask}")
-        _keep(guide, image.name, image.raw)
+        _keep(guide, image.name, image.raw, *image.stretches())
         _put(guide, memory, "flash", changes)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
             leave(guide, memory, "The image is in.", LEAVE)
@@ -86,16 +97,18 @@ def _described(change: Change) -> str:
     first = change.written[0].address
     return (
         f"{change.size} bytes go into the {change.memory} from 0x{first:X} on; "
-        f"{len(change.pages)} pages are erased for them, whole."
-    )
+        f"{len(change.pages)} pages are erased for them, whole. {change.remark}"
+    ).rstrip()
 
 
-def _keep(guide: Guide, name: str, raw: bytes) -> None:
-    """Keep what is going to be written, unless that is a secret."""
-    if keys.holds_private(raw):
+def _keep(guide: Guide, name: str, raw: bytes, *stretches: bytes) -> None:
+    """Keep what is going to be written, unless that is a secret, whatever it is packed in."""
+    if any(map(holds_private, (raw, *stretches))):
         guide.tell("The image is not kept in the record: a private key lies in it.")
         return
-    guide.keep(f"image-{name}", raw, "The image that this run wrote.")
+    # A name of the disk's own length leaves no room for our word before it.
+    end = name.encode()[-LONGEST_NAME:].decode(errors="ignore")
+    guide.keep(f"image-{end}", raw, "The image that this run wrote.")
 
 
 def _put(guide: Guide, memory: Memories, flow: str, changes: tuple[Change, ...]) -> None:
@@ -108,6 +121,7 @@ def _put(guide: Guide, memory: Memories, flow: str, changes: tuple[Change, ...])
 # --- the factory image ----------------------------------------------------------------------
 
 
+@says_what_is_lost
 def reset(guide: Guide) -> Outcome:
     order = ask_order(guide)
     if not in_dfu_mode(guide):

@@ -1,32 +1,27 @@
 """An image for a device: read from a file, and checked against the device before anything.
 
-The rule: everything that can be known of an image is checked here, before a page is erased: its
+The rule: everything that can be known of an image is checked before a page is erased: here its
 own checksums, the device it is for, and that it lies in memory that may be written and holds no
-keys.
+keys; in wholeness.py that it is whole and made for there.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.errors import BadUsage, GateClosed
-from console.families.particle.platforms import PLATFORMS, Platform
+from console.families.particle.platforms import Platform
 from console.families.particle.rewrite import Change
+from console.families.particle.typed import number, read_file
+from console.families.particle.wholeness import Module, Source, closed, joined, judge
 from console.protocols.dfu import Layout, Segment
-from console.protocols.dfufile import Element, ImageFile, Target, parse
+from console.protocols.dfufile import INTEL_HEX, Element, ImageFile, Target, parse
 
-LARGEST = 16 * 1024 * 1024
 SMALLEST_PAGE = 16
 """Smaller pages exist nowhere; believing them would mean erases without end."""
 _UNTOUCHED = "Nothing is written."
-_NAMES = {platform.number: platform.name for platform in PLATFORMS if platform.number}
-_VECTORS = struct.Struct("<16I")
-_MODULE = struct.Struct("<IIBBHHBB")
-"""Start, end, reserved, flags, version, platform, function, index (device-os, module_info.h)."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +55,36 @@ class Image:
     def changes(self, platform: Platform, layouts: dict[int, Layout]) -> tuple[Change, ...]:
         """What is done to the device's memories. Raises GateClosed where it must not be."""
         self._for(platform)
+        _require_order(platform, layouts)
         placed: dict[int, list[Element]] = {}
         for alternate, element in self._placed(platform, layouts):
             placed.setdefault(alternate, []).append(element)
         return tuple(
-            _change(platform, number, layouts[number], sorted(parts, key=lambda e: e.address))
+            self._change(platform, number, layouts[number], sorted(parts, key=lambda e: e.address))
             for number, parts in sorted(placed.items())
         )
+
+    def _change(
+        self, platform: Platform, alternate: int, layout: Layout, elements: list[Element]
+    ) -> Change:
+        _require_once(elements)
+        parts = closed(joined(tuple(elements)), platform, alternate)
+        pages = _pages(parts, platform, alternate, layout)
+        remark = judge(parts, platform, alternate, self._source)
+        memory = "external memory" if alternate else "internal memory"
+        return Change(alternate, memory, pages, parts, parts, remark)
+
+    @property
+    def _source(self) -> Source:
+        if self.address is not None:
+            return Source.PERSON
+        return Source.LINES if self.file.kind == INTEL_HEX else Source.FILE
+
+    def stretches(self) -> Iterator[bytes]:
+        """Its bytes as they will lie in memory, each contiguous stretch of them whole."""
+        for target in self.file.targets:
+            elements = sorted(target.elements, key=lambda element: element.address)
+            yield from (part.data for part in joined(tuple(elements)))
 
     def _for(self, platform: Platform) -> None:
         suffix = self.file.suffix
@@ -103,65 +121,67 @@ class Image:
         return Target(None, (Element(address, data),))
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a file that somebody named. Raises BadUsage."""
-    try:
-        with Path(path).expanduser().open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise BadUsage(f"{path} cannot be read: {error.strerror}.", _UNTOUCHED) from None
-    if len(data) > LARGEST:
-        raise BadUsage(f"{path} is larger than any memory of these devices.", _UNTOUCHED)
-    return data
-
-
-def number(text: str) -> int:
-    """An address as it is typed: hex with 0x, or decimal. Raises BadUsage."""
-    try:
-        value = int(text.replace("_", ""), 16 if text.lower().startswith("0x") else 10)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 1 << 32:
-        raise BadUsage(
-            f'"{text}" is no address: write 0x08005000, or a decimal number.', _UNTOUCHED
-        )
-    return value
-
-
 # --- where it belongs -----------------------------------------------------------------------
+
+
+def _require_order(platform: Platform, layouts: dict[int, Layout]) -> None:
+    """Raises GateClosed unless application and keys lie in the memories that the row says."""
+    for alternate, address in (
+        (0, platform.application),
+        (platform.alternate, platform.page.address),
+    ):
+        layout = layouts.get(alternate)
+        if layout is None or layout.at(address) is None:
+            raise GateClosed(
+                f"As memory {alternate} it declares no memory at 0x{address:X}, as a "
+                f"{platform.name} has it.",
+                f"{_UNTOUCHED} Reconnect it in DFU mode; if it stays so, export the log.",
+            )
 
 
 def _memory_at(address: int, platform: Platform, layouts: dict[int, Layout]) -> int:
     """The memory that holds the address; the settings store is never meant."""
-    for number, layout in sorted(layouts.items()):
-        store = number == platform.alternate and not platform.erases
+    for alternate, layout in sorted(layouts.items()):
+        store = alternate == platform.alternate and not platform.erases
         if layout.at(address) and not store:
-            return number
+            return alternate
     raise GateClosed(
         f"The device declares no memory at 0x{address:X}.",
         f"{_UNTOUCHED} Check the address, and that the image is for a {platform.name}.",
     )
 
 
-def _change(platform: Platform, alternate: int, layout: Layout, elements: list[Element]) -> Change:
-    pages: dict[int, None] = {}
+def _require_once(elements: list[Element]) -> None:
     end = -1
     for element in elements:
         if element.address < end:
             raise BadUsage(f"The file holds 0x{element.address:X} twice.", _UNTOUCHED)
         end = element.end
-        _sound(element, platform, alternate)
+
+
+def _pages(
+    parts: tuple[Element, ...], platform: Platform, alternate: int, layout: Layout
+) -> tuple[int, ...]:
+    """The pages to be erased, each once. Raises GateClosed where one must not be touched."""
+    pages: dict[int, None] = {}
+    for element in parts:
         for page, segment in layout.pages(element.address, element.end):
             segment = _writable(page, segment, element, layout)
+            # Its row says so, whatever the device declares after a fault.
+            if alternate == 0 and page < platform.floor:
+                raise _read_only(page, layout)
             _no_keys(page, segment, platform, alternate)
             if segment.erasable:
                 pages[page] = None
-    parts = tuple(elements)
-    memory = "external memory" if alternate else "internal memory"
-    return Change(alternate, memory, tuple(pages), parts, parts)
+    return tuple(pages)
 
 
 def _writable(page: int, segment: Segment | None, element: Element, layout: Layout) -> Segment:
+    if segment is None and page == element.address:
+        raise GateClosed(
+            f"{layout.name} has no memory at 0x{page:X}.",
+            f"{_UNTOUCHED} Check the address, and that the image is for this device.",
+        )
     if segment is None:
         raise GateClosed(
             f"The image is too long: it ends at 0x{element.end:X}, and {layout.name} at "
@@ -174,11 +194,15 @@ def _writable(page: int, segment: Segment | None, element: Element, layout: Layo
             f"{_UNTOUCHED} Reconnect it in DFU mode; if it stays so, export the log.",
         )
     if not segment.writable or not segment.readable:
-        raise GateClosed(
-            f"The image would go into {layout.name} at 0x{page:X}, which is read-only.",
-            f"{_UNTOUCHED} That is where the bootloader lies. Check the address.",
-        )
+        raise _read_only(page, layout)
     return segment
+
+
+def _read_only(page: int, layout: Layout) -> GateClosed:
+    return GateClosed(
+        f"The image would go into {layout.name} at 0x{page:X}, which is read-only.",
+        f"{_UNTOUCHED} That is where the bootloader lies. Check the address.",
+    )
 
 
 def _no_keys(page: int, segment: Segment, platform: Platform, alternate: int) -> None:
@@ -190,100 +214,3 @@ def _no_keys(page: int, segment: Segment, platform: Platform, alternate: int) ->
                 f"The image would overwrite the {place}.",
                 f"{_UNTOUCHED} Keys are written by rekey and restore, which back them up.",
             )
-
-
-# --- is it whole? ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Module:
-    """The head of a module of the later generations; `end` is where its checksum stands."""
-
-    start: int
-    end: int
-    number: int
-
-    @classmethod
-    def of(cls, data: bytes) -> Module | None:
-        """None where the bytes do not begin with one."""
-        if len(data) < _MODULE.size:
-            return None
-        start, end, _, _, _, number, _, _ = _MODULE.unpack_from(data)
-        return cls(start, end, number) if 0 < start < end < start + LARGEST else None
-
-    @property
-    def size(self) -> int:
-        return self.end - self.start + 4
-
-
-def _sound(element: Element, platform: Platform, alternate: int) -> None:
-    """Raises GateClosed where an application, or another module, cannot be one for this place."""
-    if alternate == 0 and element.address == platform.application:
-        application_size(element.data, platform)
-        return
-    # A system part, or the second place of an application: its own head says what it must be.
-    module = Module.of(element.data)
-    if platform.number and module and module.start == element.address:
-        why = _amiss(element.data, module, platform)
-        if why:
-            raise _none_such("module", element.address, why, platform)
-
-
-def application_size(data: bytes, platform: Platform) -> int:
-    """The bytes of the application that `data` begins with. Raises GateClosed if it is none."""
-    module = Module.of(data)
-    if platform.number:
-        return _module(data, module, platform)
-    if module and module.number in _NAMES:
-        raise _no_application(f"It is for the {_NAMES[module.number]}.", platform)
-    return _vectors_fit(data, platform)
-
-
-def _vectors_fit(data: bytes, platform: Platform) -> int:
-    """A Cortex-M3 image: the stack begins in RAM, and every vector points into the image."""
-    at = platform.application
-    size = len(data.rstrip(b"\xff"))
-    if size < _VECTORS.size:
-        raise _no_application("It has not even its vectors.", platform)
-    stack, reset, *others = _VECTORS.unpack_from(data)
-    # The bootloader itself starts nothing whose stack is elsewhere.
-    if stack & 0x2FFE_0000 != 0x2000_0000:
-        raise _no_application(f"Its stack would begin at 0x{stack:08X}, not in RAM.", platform)
-    for vector in (reset, *(vector for vector in others if vector)):
-        if not at <= vector < at + size:
-            raise _no_application(
-                f"It points to 0x{vector:08X}, and ends at 0x{at + size:08X}: cut off, or for "
-                "another place.",
-                platform,
-            )
-    return size
-
-
-def _module(data: bytes, module: Module | None, platform: Platform) -> int:
-    if module is None or module.start != platform.application:
-        raise _no_application("It does not begin with the head of a module for there.", platform)
-    why = _amiss(data, module, platform)
-    if why:
-        raise _no_application(why, platform)
-    return module.size
-
-
-def _amiss(data: bytes, module: Module, platform: Platform) -> str:
-    """Why the module that `data` begins with is not whole, or not for here; empty if it is."""
-    if module.number != platform.number:
-        return f"It is for the {_NAMES.get(module.number, f'platform {module.number}')}."
-    if module.size > len(data):
-        return f"It has {len(data)} of {module.size} bytes."
-    kept = int.from_bytes(data[module.size - 4 : module.size], "big")
-    return "" if kept == zlib.crc32(data[: module.size - 4]) else "Its own checksum is wrong."
-
-
-def _no_application(why: str, platform: Platform) -> GateClosed:
-    return _none_such("application", platform.application, why, platform)
-
-
-def _none_such(what: str, address: int, why: str, platform: Platform) -> GateClosed:
-    return GateClosed(
-        f"This is no {what} for a {platform.name} at 0x{address:X}. {why}",
-        f"{_UNTOUCHED} Fetch the image again, or name another address.",
-    )

@@ -210,17 +210,6 @@ def fits(der: bytes, slot_size: int, form: Form = RSA) -> bool:
     return bool(form.head.match(der)) and _total(der) == len(der) <= slot_size
 
 
-def holds_private(data: bytes) -> bool:
-    """Does a private key lie in these bytes, in any format known here?"""
-    heads = (_PKCS1, _SEC1, _PKCS8)
-    return any(_private_at(data, found.start()) for head in heads for found in head.finditer(data))
-
-
-def _private_at(data: bytes, at: int) -> bool:
-    part = data[at : at + _total(data[at : at + 4])]
-    return _private(part) is not None
-
-
 def public_pem(private_der: bytes) -> bytes:
     """The public half as PEM (SPKI), the form in which it is registered."""
     key = _private(private_der)

@@ -67,7 +67,8 @@ class Platform:
     `page` is what is saved, erased and written with the private key, which begins it;
     `server_page` the same for the server's key. Where `erases` is false the memory takes writes
     without an erase: the device keeps its settings (DCT) in a store of its own. `spare` is a
-    page that nobody uses. The application lies in alternate setting 0.
+    page that nobody uses. The application lies in alternate setting 0, and below `floor` there
+    lies what an image must never touch: the bootloader, and the settings where they are below.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Platform:
     server_page: Place
     application: int
     application_end: int
+    floor: int
     number: int
     alternate: int = 1
     erases: bool = True
@@ -122,10 +124,15 @@ CORE = Platform(
     server_page=Place("page of the server key", 0x1000, 4096),
     application=0x0800_5000,
     application_end=0x0802_0000,
+    floor=0x0800_5000,
     number=0,
     factory=Factory(1, Place("factory firmware", 0x2_0000, 1024)),
     spare=Place("unused page", 0x1F_F000, 4096),
 )
+
+
+_STM32_FLOOR = 0x0800_C000
+"""Behind 16 KiB of bootloader and two sectors of settings."""
 
 
 def _tcp(name: str, number: int) -> Platform:
@@ -145,6 +152,7 @@ def _tcp(name: str, number: int) -> Platform:
         server_page=Place("server-key slot", 2082, 512),
         application=0x080A_0000,
         application_end=0x080C_0000,
+        floor=_STM32_FLOOR,
         number=number,
         erases=False,
         factory=Factory(0, Place("factory firmware", 0x080E_0000, 1024)),
@@ -153,7 +161,12 @@ def _tcp(name: str, number: int) -> Platform:
 
 
 def _udp(
-    name: str, number: int, application: int, end: int, factory: Factory | None = None
+    name: str,
+    number: int,
+    application: int,
+    end: int,
+    floor: int,
+    factory: Factory | None = None,
 ) -> Platform:
     """Electron and the third generation: the settings store holds an EC key."""
     app, dfu = _ids(number, name)
@@ -170,6 +183,7 @@ def _udp(
         server_page=Place("server-key slot", 3298, 320),
         application=application,
         application_end=end,
+        floor=floor,
         number=number,
         erases=False,
         factory=factory,
@@ -178,7 +192,7 @@ def _udp(
 
 
 def _gen3(name: str, number: int) -> Platform:
-    return _udp(name, number, 0x000D_4000, 0x000F_4000)
+    return _udp(name, number, 0x000D_4000, 0x000F_4000, floor=0x1000)
 
 
 PLATFORMS: tuple[Platform, ...] = (
@@ -190,6 +204,7 @@ PLATFORMS: tuple[Platform, ...] = (
         0x0A,
         0x0808_0000,
         0x080A_0000,
+        _STM32_FLOOR,
         Factory(0, Place("factory firmware", 0x080A_0000, 1024)),
     ),
     _gen3("Argon", 0x0C),

@@ -39,6 +39,7 @@ from console.families.particle.rewrite import (
     leaving,
     one_way,
     rewrite,
+    says_what_is_lost,
 )
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide, Reconnect
@@ -69,21 +70,54 @@ LEAVE = leaving("The key")
 STRETCH = Stretch(ERASE, WRITE, COMPARE, "Writing the key", _LOST, "rekey")
 
 
-def _same_key(seen: Probe) -> bool:
-    """Is the key there, and only its format wrong? Then the cloud may know it already."""
-    found, platform = seen.private_key, seen.platform
-    fits = keys.fits(found.key, platform.private.size, platform.form)
-    return found.content is keys.Content.PKCS8 and fits
+@dataclass(frozen=True)
+class Chosen:
+    """The key that goes into the slot (none: a new one), as the consent and the verdict say it."""
+
+    after: str
+    what: str
+    key: bytes = field(default=b"", repr=False)
+
+    def slot(self, platform: Platform) -> bytes:
+        """The key, new if need be, as it fills the slot."""
+        key = self.key or keys.new_private_key(platform.form)
+        assert keys.fits(key, platform.private.size, platform.form)
+        return key.ljust(platform.private.size, b"\xff")
 
 
-def _new_key(seen: Probe) -> bytes:
-    """The key put right, or a new one, as it fills the slot."""
-    platform = seen.platform
-    key = seen.private_key.key if _same_key(seen) else keys.new_private_key(platform.form)
-    assert keys.fits(key, platform.private.size, platform.form)
-    return key.ljust(platform.private.size, b"\xff")
+NEW = Chosen(
+    "A new key is written, and the cloud will not know it until it is registered.",
+    "a new private key",
+)
 
 
+def choose(seen: Probe, first: keys.Finding) -> Chosen:
+    """A good key stays the key, for the cloud may know it: in the slot, or in the first backup.
+
+    An earlier run that broke off may have erased the slot, so the backup is looked at first.
+    """
+    for found in (first, seen.private_key):
+        if found.content is keys.Content.PKCS8 and _fits(found, seen.platform):
+            return Chosen(
+                "The same key is written again in the right format.",
+                "its key in the format that the firmware reads",
+                found.key,
+            )
+    lost = seen.private_key.content is not keys.Content.VALID
+    if lost and first.content is keys.Content.VALID and _fits(first, seen.platform):
+        return Chosen(
+            "The valid key of the backup is written again; for a new one run rekey once more.",
+            "the key of its backup",
+            first.key,
+        )
+    return NEW
+
+
+def _fits(found: keys.Finding, platform: Platform) -> bool:
+    return keys.fits(found.key, platform.private.size, platform.form)
+
+
+@says_what_is_lost
 def rekey(guide: Guide) -> Outcome:
     order = ask_order(guide)
     if not in_dfu_mode(guide):
@@ -96,16 +130,17 @@ def rekey(guide: Guide) -> Outcome:
         memory = identify(guide, line)
         seen = probe(guide, memory)
         saved = back_up_slot(guide, seen)
-        guide.ask(CONFIRM, _consent(seen))
+        chosen = choose(seen, saved.found)
+        guide.ask(CONFIRM, _consent(seen, chosen))
         # It may have been pulled while the question was open: better seen before the erase.
         memory.rest()
-        new = _new_key(seen)
+        new = chosen.slot(platform)
         put_key(guide, memory, seen, STRETCH, new + saved.rest)
         keep_public(guide, new, platform)
         with guide.expect(platform.app.mode, what=with_firmware(platform)) as back:
             leave(guide, memory, "The key is in.", LEAVE)
     see_it_back(guide, back, "the key is written and compared", LEAVE)
-    return _repaired(guide, seen, unit)
+    return _repaired(guide, seen, unit, chosen)
 
 
 def with_firmware(platform: Platform) -> str:
@@ -117,10 +152,11 @@ def with_firmware(platform: Platform) -> str:
 
 @dataclass(frozen=True)
 class Saved:
-    """The backup of the slot, and the rest of its page as it was and shall be again."""
+    """The backup of the slot, the rest of its page as it shall be again, and what it holds."""
 
     slot: ArtefactKept
     rest: bytes = field(repr=False)
+    found: keys.Finding
 
 
 def back_up_slot(guide: Guide, seen: Probe) -> Saved:
@@ -132,15 +168,15 @@ def _keep_raw(guide: Guide, seen: Probe) -> Saved:
     kept, slot = guide.back_up(SLOT_BACKUP, seen.slot, about)
     # Another first backup means that an earlier run has been here and may have erased the page.
     if slot == seen.slot and keys.is_blank(seen.rest):
-        return Saved(kept, seen.rest)
+        return Saved(kept, seen.rest, seen.private_key)
     about = "The rest of the page of the private key."
     rest = guide.back_up(REST_BACKUP, seen.rest, about)[1]
-    return Saved(kept, _tidied(slot, rest, seen.platform))
+    found = keys.private_slot(slot, seen.platform.form, rest)
+    return Saved(kept, _tidied(found, slot, rest), found)
 
 
-def _tidied(slot: bytes, rest: bytes, platform: Platform) -> bytes:
+def _tidied(found: keys.Finding, slot: bytes, rest: bytes) -> bytes:
     """The rest of the page, without the end of a key that was longer than its slot."""
-    found = keys.private_slot(slot, platform.form, rest)
     over = max(0, found.spread - len(slot))
     return b"\xff" * over + rest[over:]
 
@@ -150,12 +186,8 @@ def _kept_words(saved: Saved) -> str:
     return f"{kept.name} in the vault, {kept.size} bytes, SHA-256 {kept.sha256[:16]}..."
 
 
-def _consent(seen: Probe) -> str:
-    if _same_key(seen):
-        after = "The same key is written again in the right format."
-    else:
-        after = "A new key is written, and the cloud will not know it until it is registered."
-    return f"{seen.private_key.sentence} {CONFIRM.ask} {after} The raw bytes are backed up."
+def _consent(seen: Probe, chosen: Chosen) -> str:
+    return f"{seen.private_key.sentence} {CONFIRM.ask} {chosen.after} The raw bytes are backed up."
 
 
 # --- the stretch that cannot be undone ------------------------------------------------------
@@ -254,19 +286,17 @@ def see_it_back(guide: Guide, back: Reconnect, done: str, step: Step) -> bool:
     return came is not None
 
 
-def _repaired(guide: Guide, seen: Probe, unit: str) -> Outcome:
-    same_key = _same_key(seen)
+def _repaired(guide: Guide, seen: Probe, unit: str, chosen: Chosen) -> Outcome:
     register = f"{PEM} is still to be registered by the customer for {unit}."
-    if same_key:
+    if chosen is not NEW:
         register = f"If the key was never registered: {register}"
     to_do = [register]
     if seen.server_key.content is not keys.Content.VALID:
         guide.warn(seen.server_key.sentence, RESTORE_SERVER_KEY)
         to_do.append(RESTORE_SERVER_KEY)
-    what = "its key in the format that the firmware reads" if same_key else "a new private key"
     return Outcome(
         Verdict.REPAIRED,
-        f"The {seen.platform.short} has {what}, read back byte for byte.",
+        f"The {seen.platform.short} has {chosen.what}, read back byte for byte.",
         "Breathing cyan on the LED is well. Fast cyan then red: the key is not registered yet.",
         to_do=tuple(to_do),
     )

@@ -32,7 +32,6 @@ from console.families.particle.approach import (
 )
 from console.families.particle.check import RESTORE_SERVER_KEY, RUN_REKEY
 from console.families.particle.client import KeyMemory, Probe
-from console.families.particle.image import read_file
 from console.families.particle.platforms import Place, Platform
 from console.families.particle.rekey import (
     BACKUP,
@@ -47,7 +46,8 @@ from console.families.particle.rekey import (
     see_it_back,
     with_firmware,
 )
-from console.families.particle.rewrite import Stretch, leaving, one_way
+from console.families.particle.rewrite import Stretch, leaving, one_way, says_what_is_lost
+from console.families.particle.typed import is_file, read_file, said_back
 from console.flow import Flow, Kind, Outcome, Question, Step
 from console.guide import Guide
 from console.host import Recorded
@@ -107,6 +107,7 @@ class Content:
     sentence: str = ""
 
 
+@says_what_is_lost
 def restore(guide: Guide) -> Outcome:
     order = ask_order(guide)
     wish = _ask(guide)
@@ -165,7 +166,7 @@ def _proven(guide: Guide, wanted: str) -> tuple[Recorded | None, bytes]:
     """The backup's bytes and its record. Raises GateClosed where they do not fit together."""
     name = Path(wanted).name
     known = guide.recorded(name=name)
-    if Path(wanted).is_file():
+    if is_file(wanted):
         data = read_file(wanted)
         digest = hashlib.sha256(data).hexdigest()
         if known is not None and known.kept.sha256 != digest:
@@ -176,7 +177,7 @@ def _proven(guide: Guide, wanted: str) -> tuple[Recorded | None, bytes]:
         known = known or guide.recorded(sha256=digest)
     elif known is None:
         raise BadUsage(
-            f"There is no file and no backup in the vault that is called {name}.",
+            f"There is no file and no backup in the vault that is called {said_back(name)}.",
             f"{_UNTOUCHED} See what there is: replug vault list",
         )
     elif known.data is None:

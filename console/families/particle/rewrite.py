@@ -1,27 +1,30 @@
 """Memory is rewritten: erase, write, read back, compare; the stretch that cannot be undone.
 
 The rule: each touched page is erased once; an erase that was taken and never ends is the proof
-and is not repeated; done is said at the read-back, never at the last transfer.
+and is not repeated; what the device itself refuses is not called lost, nor sent again; done is
+said at the read-back, never at the last transfer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from typing import TypeVar
 
 from console.errors import BeyondRepair, DeviceError, Refused, Silent
-from console.events import Damage
-from console.families.particle.client import Memories
+from console.events import Damage, Verdict
+from console.families.particle.client import UNLOCK, Memories
 from console.families.particle.platforms import Place, Platform
-from console.flow import Step
+from console.flow import Outcome, Step
 from console.guide import Guide
-from console.protocols.dfu import MEMORY_FAULTS
+from console.protocols.dfu import MEMORY_FAULTS, Status
 from console.protocols.dfufile import Element
 from console.protocols.dfuse import WATCHDOG, Progress
 
 T = TypeVar("T")
+
+Perform = Callable[[Guide], Outcome]
 
 DIFFERS = "read-back differs"
 TRIES = 2
@@ -52,17 +55,65 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Change:
-    """What is done to one memory: pages erased, elements written, and how it reads then."""
+    """What is done to one memory: pages erased, elements written, and how it reads then.
+
+    `remark` is what has to be said of it before the consent, if anything.
+    """
 
     alternate: int
     memory: str
     pages: tuple[int, ...]
     written: tuple[Element, ...] = field(repr=False)
     expected: tuple[Element, ...] = field(repr=False)
+    remark: str = ""
 
     @property
     def size(self) -> int:
         return sum(len(element.data) for element in self.written)
+
+
+# --- what the device itself refuses ---------------------------------------------------------
+
+_WISH_REFUSED = frozenset(
+    status.name for status in (Status.errTARGET, Status.errADDRESS, Status.errVENDOR)
+)
+"""The statuses that accuse what was asked for; it was not done (DfuSe 1.1a: errVENDOR, locked)."""
+
+
+class _Untouched(Refused):
+    """The first change of all was refused, so nothing is lost."""
+
+
+def says_what_is_lost(perform: Perform) -> Perform:
+    """The flow, whose end says that nothing is lost where the device refused the first change."""
+
+    @wraps(perform)
+    def performed(guide: Guide) -> Outcome:
+        try:
+            return perform(guide)
+        except _Untouched as error:
+            # The step was one that could have cost the contents; this once it did not.
+            damage = Damage.NOTHING
+            return Outcome(Verdict.UNFINISHED, error.sentence, error.advice, damage=damage)
+
+    return performed
+
+
+def _refuses_wish(error: Refused) -> bool:
+    return error.code.split(" ")[0] in _WISH_REFUSED
+
+
+def _way_on(error: Refused) -> str:
+    locked = error.code.startswith(Status.errVENDOR.name)
+    return UNLOCK if locked else Refused.advice_by_default
+
+
+def _untouched(error: Refused) -> _Untouched:
+    advice = f"Nothing is written. {_way_on(error)}"
+    return _Untouched(error.sentence, advice, code=error.code)
+
+
+# --- the stretch ----------------------------------------------------------------------------
 
 
 def rewrite(
@@ -102,7 +153,7 @@ def _once(
 ) -> None:
     advice = how_to_go_on(memory.platform, stretch.lost, stretch.flow)
     told = partial(guide.progress, stretch.doing)
-    do = partial(_guarded, advice)
+    do = partial(_guarded, memory, advice, stretch.lost)
     if any(change.pages for change in changes):
         guide.step(stretch.erase, do, _erase_all, memory, changes, facts, guide)
     guide.step(stretch.write, do, _write_all, memory, changes, told)
@@ -120,10 +171,20 @@ def how_to_go_on(platform: Platform, lost: str, flow: str) -> str:
     )
 
 
-def _guarded(advice: str, work: Callable[..., T], *args: object) -> T:
+def _guarded(memory: Memories, advice: str, lost: str, work: Callable[..., T], *args: object) -> T:
     """Do the work; whatever ends it, the advice is how to go on from what it left."""
     try:
         return work(*args)
+    except _Untouched:
+        raise
+    except Refused as error:
+        if not _refuses_wish(error):
+            error.advice = advice
+        elif memory.touched:
+            error.advice = f"{_way_on(error)} {lost}"
+        else:
+            raise _untouched(error) from error
+        raise
     except DeviceError as error:
         error.advice = advice
         raise
@@ -154,6 +215,10 @@ def erase_once(
             raise
         waited = f"Erase of the {what}: no end within {error.waited:.1f} s."
         raise dead(where, *facts, waited, "No second erase was sent.") from error
+    except Refused as error:
+        if _refuses_wish(error) and not memory.touched:
+            raise _untouched(error) from error
+        raise
 
 
 def dead(where: str, *proof: str) -> BeyondRepair:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from console.errors import BadUsage
 from console.families.particle.platforms import Platform, ServerBlock
+from console.families.particle.typed import decimal, said_back
 
 IPV4, DOMAIN = 0, 1
 DEFAULT_PORT = 0xFFFF
@@ -43,7 +44,7 @@ def _field(address: str, at: ServerBlock) -> bytes:
         pass
     most = at.port_at - at.address_at - 2
     if not _NAME.fullmatch(address) or not address.strip("0123456789."):
-        raise BadUsage(f'"{address}" is neither a name nor an IPv4 address.', _UNTOUCHED)
+        raise BadUsage(f'"{said_back(address)}" is neither a name nor an IPv4 address.', _UNTOUCHED)
     if len(address) > most:
         raise BadUsage(
             f"The name has {len(address)} characters; {most} have room before the port.",
@@ -53,9 +54,10 @@ def _field(address: str, at: ServerBlock) -> bytes:
 
 
 def _port(text: str) -> int:
-    if not text.strip().isdecimal() or not 0 < int(text) < DEFAULT_PORT:
-        raise BadUsage(f'"{text}" is no port: a number from 1 to 65534.', _UNTOUCHED)
-    return int(text)
+    port = decimal(text)
+    if not 0 < port < DEFAULT_PORT:
+        raise BadUsage(f'"{said_back(text)}" is no port: a number from 1 to 65534.', _UNTOUCHED)
+    return port
 
 
 def described(data: bytes, platform: Platform) -> str:

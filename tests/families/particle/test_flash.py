@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
-import zlib
 
 import pytest
 from intelhex import IntelHex
@@ -14,30 +12,9 @@ from console.families.particle.simulator_contents import healthy_memories
 from console.families.particle.simulator_dfu import Faults
 from console.journal import replay
 from tests.families.particle.boards import on_the_bench
+from tests.families.particle.images import APPLICATION, K, dfuse, suffixed, vectors
 from tests.harness import Workshop, workshop
 from tests.realdata import real
-
-APPLICATION = 0x08005000
-K = 1024
-
-
-def vectors(size: int) -> bytes:
-    """A small application: stack in RAM, every vector inside the image."""
-    head = struct.pack("<16I", 0x20005000, *[APPLICATION + 0x101] * 15)
-    return head + hashlib.shake_256(b"app").digest(size - len(head))
-
-
-def dfuse(*elements: tuple[int, bytes], alternate: int = 0, pid: int = 0x607F) -> bytes:
-    """A DfuSe file for a Core, built from the tables."""
-    packed = b"".join(struct.pack("<II", at, len(data)) + data for at, data in elements)
-    target = struct.pack("<6sBI255sII", b"Target", alternate, 0, b"", len(packed), len(elements))
-    body = struct.pack("<5sBIB", b"DfuSe", 1, 11 + 274 + len(packed), 1) + target + packed
-    return suffixed(body, pid)
-
-
-def suffixed(body: bytes, pid: int = 0x607F, version: int = 0x011A) -> bytes:
-    whole = body + struct.pack("<HHHH3sB", 0xFFFF, pid, 0x1D50, version, b"UFD", 16)
-    return whole + struct.pack("<I", ~zlib.crc32(whole) & 0xFFFFFFFF)
 
 
 def internal(shop: Workshop, at: int, size: int) -> bytes:
@@ -189,6 +166,8 @@ def test_a_core_whose_erase_does_not_point_is_written_by_the_letter_in_the_secon
         ("a.dfu", dfuse((APPLICATION, vectors(K))), "0x08005000", "one too many"),
         ("a.dfu", dfuse((APPLICATION, vectors(K)), (APPLICATION + 4, b"x")), "", "twice"),
         ("a.dfu", dfuse((0x2100, b"x" * 9), alternate=1), "", "overwrite"),
+        ("a.dfu", dfuse(), "", "holds nothing"),
+        ("a.dfu", dfuse((APPLICATION, b"")), "", "holds nothing"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_erased(
@@ -229,6 +208,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         ("@Internal Flash  /0x08000000/9999*999Mg", "nonsense"),
         ("@Internal Flash  /0xZZ/128*001Kg", "no memory at"),
         ("@Internal Flash  /0x08000000/0*001Kg,0*0Kg", "no memory at"),
+        ("@Internal Flash  /0x08000000/2O*001Ka,108*001Kg", "no memory at"),
     ],
 )
 def test_a_layout_that_is_nonsense_is_not_believed(tmp_path, layout, words):
@@ -237,6 +217,60 @@ def test_a_layout_that_is_nonsense_is_not_believed(tmp_path, layout, words):
     view, _, counts = flash(tmp_path, "a.bin", vectors(K), on_the_bench(faults=faults))
     assert (view.verdict, counts.erased) == ("refused", [])
     assert words in view.ended.sentence
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        "2O*001Ka,108*001Kg",
+        "20*0x1Ka,108*001Kg",
+        "20*001Ke,108*001Kg",
+        "20*001Kg,108*001Kg",
+        "2*001Ka,126*001Kg",
+        "128*001Kg",
+    ],
+)
+def test_no_layout_makes_the_bootloader_writable(tmp_path, segments):
+    """Its row says where the bootloader ends, whatever the device declares after a fault."""
+    layouts = (f"@Internal Flash  /0x08000000/{segments}", "@SPI Flash /0x00000000/512*04Kg")
+    scenario = on_the_bench(faults=Faults(layouts=layouts))
+    for address in ("0x08000000", "0x08004C00"):
+        view, _, counts = flash(tmp_path, "a.bin", b"\x12" * 4096, scenario, address=address)
+        assert (view.verdict, view.ended.damage) == ("refused", "nothing written")
+        assert (counts.erased, counts.written) == ([], [])
+
+
+@pytest.mark.parametrize("address", ["0x2000", ""])
+def test_memories_in_another_order_than_the_rows_are_not_written(tmp_path, address):
+    """The keys would not be where the row says, nor the application."""
+    layouts = (
+        "@SPI Flash : SST25x/0x00000000/512*04Kg",
+        "@Internal Flash  /0x08000000/20*001Ka,108*001Kg",
+    )
+    scenario = on_the_bench(faults=Faults(layouts=layouts))
+    answers = {"address": address} if address else {}
+    view, _, counts = flash(tmp_path, "a.bin", b"\x12" * 4096, scenario, **answers)
+    assert (view.verdict, counts.erased) == ("refused", [])
+    assert "no memory at 0x8005000" in view.ended.sentence
+    assert view.ended.advice.startswith("Nothing is written.")
+
+
+def test_a_memory_without_the_page_of_the_keys_is_not_written(tmp_path):
+    """What cannot be compared with the row is not believed."""
+    layouts = ("@Internal Flash  /0x08000000/20*001Ka,108*001Kg", "@SPI Flash /0x4000/4*04Kg")
+    view, _, counts = flash(
+        tmp_path, "a.bin", vectors(K), on_the_bench(faults=Faults(layouts=layouts))
+    )
+    assert (view.verdict, counts.erased) == ("refused", [])
+    assert "no memory at 0x2000" in view.ended.sentence
+
+
+def test_an_element_that_begins_outside_of_its_memory_is_not_called_too_long(tmp_path):
+    """An internal address in the external memory."""
+    data = dfuse((0x08005000, vectors(K)), alternate=1)
+    view, _, counts = flash(tmp_path, "a.dfu", data)
+    assert (view.verdict, counts.erased) == ("refused", [])
+    assert view.ended.sentence == "SPI Flash : SST25x has no memory at 0x8005000."
 
 
 # --- the factory image ----------------------------------------------------------------------

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import struct
-import zlib
-
 import pytest
 
 from console.errors import GateClosed
-from console.families.particle.image import Image
-from console.families.particle.platforms import named
 from console.families.particle.simulator_rows import PHOTON, ROWS, Personality
-from console.protocols.dfu import Layout
 from tests.families.particle.boards import on_the_bench
+from tests.families.particle.images import K, changes, module
 from tests.harness import workshop
 
-K = 1024
 LATER = [row for row in ROWS if row.name != "Spark Core"]
 SYSTEM_PART = 0x0802_0000
 SECOND_PLACE = 0x000B_4000
 """Where an application of 256 KiB begins on the third generation."""
 
 
-def module(start: int, number: int, size: int, function: int = 4) -> bytes:
-    """A module: head, body, and the CRC-32 of both, big-endian (device-os, module_info.h)."""
-    head = struct.pack("<IIBBHHBB", start, start + size - 4, 0, 0, 3001, number, function, 1)
-    body = head + hashlib.shake_256(b"module").digest(size - 4 - len(head))
-    return body + struct.pack(">I", zlib.crc32(body))
-
-
 def elsewhere(row: Personality) -> int:
     """A place of modules of this board that is not the application's."""
     return SECOND_PLACE if row.dfu_pid >= 0xD00C else SYSTEM_PART
-
-
-def changes(row: Personality, data: bytes, at: int):
-    """What a flash of these bytes would do."""
-    assert row.manners.layouts is not None
-    layouts = {n: Layout.parse(text) for n, text in enumerate(row.manners.layouts)}
-    return Image.of_bytes("part.bin", data, at).changes(named(row.name), layouts)
 
 
 def spoilt(row: Personality, change: str) -> bytes:
@@ -68,7 +47,7 @@ def test_a_module_that_is_torn_or_for_another_board_is_refused_wherever_it_lies(
     """A system part decides whether the board starts, as much as its application."""
     at = elsewhere(row)
     with pytest.raises(GateClosed) as refused:
-        changes(row, spoilt(row, change), at)
+        changes(row, "part.bin", spoilt(row, change), at)
     assert f"no module for a {row.name} at 0x{at:X}." in refused.value.sentence
     assert words in refused.value.sentence
     assert refused.value.advice.startswith("Nothing is written.")
@@ -79,15 +58,22 @@ def test_a_whole_module_for_the_board_is_taken(row):
     """At its own place, and with the blank that may follow it."""
     at = elsewhere(row)
     whole = module(at, row.dfu_pid & 0xFF, 20 * K) + b"\xff" * 512
-    (change,) = changes(row, whole, at)
+    (change,) = changes(row, "part.bin", whole, at)
     assert (change.written[0].address, change.size) == (at, len(whole))
 
 
-def test_bytes_without_a_head_for_there_go_where_they_are_sent():
-    """The head of a module for another place is data like any other."""
-    for data in (b"\x12" * 1500, module(0x0804_0000, 0x06, 2 * K)[: 1 * K]):
-        (change,) = changes(PHOTON, data, SYSTEM_PART)
-        assert change.size == len(data)
+def test_bytes_without_a_head_go_where_they_are_sent():
+    """Nobody can judge them."""
+    (change,) = changes(PHOTON, "part.bin", b"\x12" * 1500, SYSTEM_PART)
+    assert change.size == 1500
+
+
+def test_a_module_for_another_place_is_refused_whole_or_torn():
+    """Its head is no data like any other."""
+    for size in (1 * K, 2 * K):
+        with pytest.raises(GateClosed) as refused:
+            changes(PHOTON, "part.bin", module(0x0804_0000, 0x06, 2 * K)[:size], SYSTEM_PART)
+        assert "It is made for 0x8040000." in refused.value.sentence
 
 
 @pytest.mark.parametrize("change", ["torn", "another"])

@@ -236,7 +236,7 @@ def test_a_protected_device_is_not_called_broken(core: PaperCore) -> None:
 
     core.__class__ = Protected
     ended = PaperHost(core, confirm_erase="yes").run("rekey")
-    assert (ended.verdict, ended.reason) == ("unfinished", "failed")
+    assert (ended.verdict, ended.damage, ended.proof) == ("unfinished", Damage.NOTHING, ())
 
 
 def test_a_core_pulled_between_erase_and_write_says_how_it_comes_back(core: PaperCore) -> None:
