@@ -47,7 +47,7 @@ def test_no_device_says_anything_to_the_terminal(hostile):
         assert rows[0].startswith(" REPLUG   PRACTICE hostile ")
         *table, last = rows[3:10]
         assert [row for row in table if "- not known" not in row] == []
-        assert "- not known" in last or re.fullmatch(r" +\.\. \d+ more(, \d+ of them above)? *", last), last
+        assert "- not known" in last or re.match(r" +\.\. \d+ more", last), last
     assert f"port 1-{len(TEXTS)}" in "".join(rows[3:10])
     shown.after("\t", "")
     shown.after(" ", "")
