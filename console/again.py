@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from console.cards import DeviceCard, FlowCard
 from console.errors import NoSuchFlow
+from console.offers import DeviceCard, FlowCard
 from console.run import Request
 from console.views import RunView
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from console import __version__
-from console.cards import DeviceCard, card, flow_named, introduce, pick_device, pick_flow
+from console.cards import card, flow_named, introduce, pick_device, pick_flow
 from console.clock import Clock
 from console.desk import Desk
 from console.errors import (
@@ -53,6 +53,7 @@ from console.history import close_interrupted, predecessor
 from console.host import Reply
 from console.jobs import must_be_job
 from console.journal import Journal
+from console.offers import DeviceCard
 from console.owner import Owner, OwnerGone
 from console.ports import PORT
 from console.run import Request, Run, check_answers
@@ -352,8 +353,7 @@ class Bench:
             self.desk.must_be_ours(device)
             family, flow = pick_flow(request.flow, device, self.families)
         check_answers(request, flow)
-        named = request.job or request.answers.get("job", "")
-        request = replace(request, job=self.desk.job_for(named, device))
+        request = replace(request, job=self.desk.job_for(request, device))
         self.must_be_free(device.port)
         before = predecessor(self.state, family.name, device, unit=family.unit)
         run = self._new_run_folder()

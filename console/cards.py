@@ -6,14 +6,15 @@ command line (DEVICE, FLOW) find what they mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.errors import NoSuchDevice, NoSuchFlow
-from console.events import Device, DevicePlugged, PlannedStep
+from console.events import Device, DevicePlugged
 from console.generic import GENERIC
 from console.ladder import ladder_of
 from console.letters import telling
+from console.offers import DeviceCard, FlowCard, QuestionCard
 from console.ports import NOTHING_SAID, PortBook
 
 if TYPE_CHECKING:
@@ -22,45 +23,6 @@ if TYPE_CHECKING:
 
 CHECK = "check"
 NOT_KNOWN = "No family here knows this device; its connection can be checked all the same."
-
-
-@dataclass(frozen=True)
-class QuestionCard:
-    id: str
-    kind: str
-    ask: str
-    optional: bool
-    choices: tuple[str, ...]
-    of_the_unit: bool = False
-
-
-@dataclass(frozen=True)
-class FlowCard:
-    """A flow as it is offered: `id` is family.flow."""
-
-    id: str
-    title: str
-    about: str
-    plan: tuple[PlannedStep, ...]
-    questions: tuple[QuestionCard, ...]
-    ready: tuple[str, ...]
-    hands: str
-    keeps: str
-    ladder: bool = False
-    """Is it for a device that does not appear, and finds out why?"""
-
-
-@dataclass(frozen=True)
-class DeviceCard:
-    """A device in words, and the flows offered for it."""
-
-    port: str
-    name: str
-    shown: str
-    about: str
-    next: str
-    flows: tuple[FlowCard, ...]
-    mark: str = ""
 
 
 def families_of(device: Device, families: tuple[Family, ...]) -> tuple[Family, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from console.cards import introduce, name_of_unit, pick_device, unit_of
 from console.clock import Clock
@@ -33,6 +33,9 @@ from console.journal import Journal
 from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, place, read_ports, write_ports
 from console.state import State, private_folder, storing
 from console.views import RunView
+
+if TYPE_CHECKING:
+    from console.run import Request
 
 T = TypeVar("T")
 
@@ -201,8 +204,9 @@ class Desk:
         self._keep(self.book.assigned(device.port, unit, job), event)
         return device.port
 
-    def job_for(self, named: str, device: Device) -> str:
+    def job_for(self, request: Request, device: Device) -> str:
         """The job that a run on the device belongs to; "" if none. Raises BadUsage."""
+        named = request.job or request.answers.get("job", "")
         if named:
             must_be_job(named)
         return named or self.introduce(device).job

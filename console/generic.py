@@ -12,6 +12,7 @@ from console.events import Device, Verdict
 from console.families import Family, Mode
 from console.flow import Flow, Outcome, Step
 from console.guide import Guide
+from console.offers import ANY_DEVICE
 
 STEADY_FOR = 30
 """Seconds for which it is watched."""
@@ -97,4 +98,4 @@ class AnyDevice(Family):
         return Mode("any", device.vid, device.pid, device.product, "")
 
 
-GENERIC = AnyDevice("generic", "Any device", (), (CHECK,))
+GENERIC = AnyDevice(ANY_DEVICE, "Any device", (), (CHECK,))

@@ -19,7 +19,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from console import report
 from console.errors import ConsoleError
 from screens.answer import Answer, Hand, Typed, text_of
 from screens.lines import Draw, Lines, Style
@@ -285,6 +284,8 @@ class Page(Screen[None], inherit_bindings=False):
 
     def export(self, run: str) -> None:
         """Write the run's report in every format, and say where."""
+        from console import report  # late: not for the first picture
+
         state = self.console_app.feed.state
         self.send(lambda: report.export_files(state, run), self.say_exported)
 

@@ -6,16 +6,13 @@ The rule: plugging in changes this page and nothing else; only keys act.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from console.again import same_again, still_asked
 from console.errors import NoSuchFlow
-from console.history import last_ended, last_on
-from console.run import Request
 from console.views import Row, RunView
 from screens import bench_page
 from screens.base import JOB, LABEL, Page, Press
@@ -26,6 +23,9 @@ from screens.lines import Draw
 from screens.practice import PRACTICE_KEYS, PracticeHands
 from screens.run import RunPage
 from screens.words import with_tab
+
+if TYPE_CHECKING:
+    from console.run import Request
 
 FIND = "find"
 PANES = ("table", "detail", "lately")
@@ -150,6 +150,8 @@ class BenchPage(PracticeHands, Page):
 
     def action_export(self) -> None:
         """The last run of the port in hand, whoever made it and when."""
+        from console.history import last_on  # late: not for the first picture
+
         port, state = self.look.port, self.console_app.feed.state
         self.send(lambda: last_on(state, port), self._export_run)
 
@@ -247,10 +249,14 @@ class BenchPage(PracticeHands, Page):
 
     def action_again(self) -> None:
         """Say what would be done again, and where; a second press directly after starts it."""
+        from console.history import last_ended  # late: not for the first picture
+
         state, press = self.console_app.feed.state, self.press
         self.send(lambda: last_ended(state), lambda view: self._again(view, press))
 
     def _again(self, view: RunView | None, press: Press) -> None:
+        from console.again import same_again, still_asked  # late: not for the first picture
+
         if press is not self.press:
             return  # the person has gone on
         port, card = self.look.port, self.shot.cards.get(self.look.port)

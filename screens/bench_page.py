@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from console.cards import DeviceCard, FlowCard
 from console.errors import NotPermitted
+from console.offers import DeviceCard, FlowCard
 from console.views import DeviceView, JobView, Lately, Row, RunView, clock_of, matching
 from screens.cut import Cut, cut
 from screens.flow_page import flow_words

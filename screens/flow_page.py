@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 from rich.text import Text
 
-from console.cards import DeviceCard, FlowCard, QuestionCard
 from console.events import PlannedStep
-from console.generic import GENERIC
+from console.offers import ANY_DEVICE, DeviceCard, FlowCard, QuestionCard
 from screens.cut import cut
 from screens.lines import Style
 from screens.words import fit, line, paragraph, rule
@@ -93,7 +92,7 @@ def _family(flow: FlowCard) -> str:
 
 
 def _is_for_any(flow: FlowCard) -> bool:
-    return _family(flow) == GENERIC.name
+    return _family(flow) == ANY_DEVICE
 
 
 def ways_in(ladders: tuple[FlowCard, ...], where: str) -> Callable[[int], list[Text]]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from console.cards import DeviceCard, FlowCard
+from console.offers import DeviceCard, FlowCard
 from screens import flow_page
 from screens.base import Page
 from screens.lines import Draw, Style

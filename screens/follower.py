@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from console import link
-from console.cards import DeviceCard
 from console.errors import ConsoleError
 from console.jobs import scp_line
+from console.offers import DeviceCard
 from console.picture import Picture
 from console.state import State
 from screens.snapshot import NOT_SHOWN, Snapshot, card_from

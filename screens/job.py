@@ -10,7 +10,6 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from console.jobs import job_lines, known_job, scp_line
-from console.report import export_job_files
 from screens.snapshot import Feed
 from screens.text import TextPage
 
@@ -36,6 +35,8 @@ class JobPage(TextPage):
 
     def action_export(self) -> None:
         """Every run and note of the job, in every format."""
+        from console.report import export_job_files  # late: not for the first picture
+
         state, job = self.console_app.feed.state, self._job
         self.send(lambda: export_job_files(state, job), self.say_exported)
 

@@ -12,8 +12,6 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
 
-from console.chapter import read_whole
-from console.ticket import ticket
 from console.views import QuestionView, RunView
 from screens import run_page, verdict_page
 from screens.answer import HELD, Hand, answer_to
@@ -207,6 +205,9 @@ class RunPage(PracticeHands, Page):
 
     def action_ticket(self) -> None:
         """The lines of `replug ticket`, to be marked and copied."""
+        from console.chapter import read_whole  # late: not for the first picture
+        from console.ticket import ticket
+
         state, run = self.console_app.feed.state, self._run_id
         self.send(
             lambda: ticket(read_whole(state, run)[1].records),

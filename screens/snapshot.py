@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from console.cards import DeviceCard, FlowCard, QuestionCard
 from console.events import PlannedStep
+from console.offers import DeviceCard, FlowCard, QuestionCard
 from console.picture import Progress
 from console.state import State
 from console.views import BenchView, DeviceView, JobView, Row, RunView, rows

@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "console.codec",
         "console.manual",
         "console.letters",
+        "console.offers",
     ),
     ("console.clock", "console.state", "console.sockets", "console.toil"),
     (

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from console.again import same_again, still_asked
-from console.cards import DeviceCard, FlowCard, QuestionCard
 from console.errors import NoSuchFlow
 from console.events import Answered
 from console.families import found
+from console.offers import DeviceCard, FlowCard, QuestionCard
 from console.views import RunView
 
 QUESTIONS = tuple(

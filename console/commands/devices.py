@@ -7,15 +7,17 @@ import dataclasses
 import json
 import queue
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.clock import MachineClock
 from console.commands.words import complain, complete, say, say_json
 from console.errors import BadUsage, GateClosed, RecordError
-from console.hardware.bus import Bus
 from console.ports import NOTHING_SAID, PortBook, read_ports
 from console.state import State
 from console.views import BenchView, DeviceView
+
+if TYPE_CHECKING:
+    from console.hardware.bus import Bus
 
 Given = argparse.Namespace
 

@@ -6,10 +6,13 @@ The rule: what is in them follows from the families' own tables of modes and fro
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from console.commands.words import say
-from console.families import Family
 from console.state import State
+
+if TYPE_CHECKING:
+    from console.families import Family
 
 Given = argparse.Namespace
 
