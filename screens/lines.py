@@ -42,6 +42,8 @@ class Lines(Widget):
         super().__init__(id=widget_id)
         self._draw: Draw = lambda _width, _height: ()
         self._drawn: tuple[Text, ...] = ()
+        self._waits = False
+        """Was something to be shown while there was no place for it?"""
 
     @property
     def text(self) -> str:
@@ -53,6 +55,8 @@ class Lines(Widget):
         self._draw = draw
         if self.size.width and self.is_mounted:
             self._renew()
+        else:
+            self._waits = True
 
     def on_resize(self) -> None:
         self._drawn = ()
@@ -60,6 +64,7 @@ class Lines(Widget):
         self.refresh()
 
     def _renew(self) -> None:
+        self._waits = False
         width, height = self.size
         before = self._drawn
         self._drawn = tuple(self._draw(width, height))[:height]
@@ -73,6 +78,11 @@ class Lines(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines as they are: no padding, no background, nothing that was not asked for."""
+        if self._waits:
+            # It came back in its old size, of which Textual does not always tell: a scroll in
+            # between takes it for exposed, not for shown.
+            width, height = self.size
+            self._waits, self._drawn = False, tuple(self._draw(width, height))[:height]
         return [self.render_line(y).crop(crop.x, crop.right) for y in crop.line_range]
 
     def render_line(self, y: int) -> Strip:
