@@ -82,6 +82,7 @@ class Behind:
 def behind(machine, tmp_path):
     """Starts the daemon, puts a card of a row in, and opens a bench that sees it."""
     opened = []
+    others = set(threading.enumerate())  # of another test's bench, and nothing to this reader
 
     def start(row: str, *past: str, seconds: float = 0.0) -> Behind:
         machine.do("start")
@@ -96,7 +97,7 @@ def behind(machine, tmp_path):
         each.leave()
     machine.do("end")
     # Whoever still waited for the card gives the reader back before another test asks for it.
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - others:
         if thread.name.startswith("run-"):
             thread.join(LIMIT)
             assert not thread.is_alive(), "a run outlived its bench"
