@@ -27,7 +27,7 @@ from console.events import (
     PortMarked,
 )
 from console.families import Family
-from console.history import begun, names_in, newest
+from console.history import begun, left_by
 from console.jobs import arrivals, job_of, must_be_job
 from console.journal import Journal
 from console.ports import HANDS_OFF, NOTHING_SAID, PortBook, place, read_ports, write_ports
@@ -69,8 +69,8 @@ class Desk:
         self.book: PortBook = NOTHING_SAID
         self._is_read = False
         self._arrived: set[FileArrived] = set()
-        self._runs: dict[str, RunView] = {}
-        """By a unit's name the newest run that wrote to it."""
+        self._begun: dict[str, str] = {}
+        """By a unit's name what the newest run that wrote to it left to be finished."""
 
     def open(self) -> None:
         """Read what was said before; never written over unread. Raises RecordError."""
@@ -80,23 +80,20 @@ class Desk:
 
     def remember(self) -> None:
         """What earlier runs have begun on which unit; before the first device is introduced."""
-        self._runs = dict(newest(self._room.state, REMEMBERED, self._name))
+        self._begun = begun(self._room.state, REMEMBERED, self._name)
 
     def _name(self, device: Device) -> str:
         return name_of_unit(device, self._room.families)
 
     def introduce(self, device: Device) -> DevicePlugged:
         seen = introduce(device, self._room.families, self.book)
-        last = self._runs.get(self._name(device)) if device.visit else None
-        return replace(seen, begun=begun(last) or seen.begun) if last else seen
+        return replace(seen, begun=self._begun.get(self._name(device)) or seen.begun)
 
     def run_ended(self, view: RunView) -> None:
         """A run has ended: what sits on the bench is shown as it has left it."""
-        if not view.committed:
-            return
         there = self._room.present(and_gone=True)
         before = {device: self.introduce(device) for device in there}
-        self._runs |= dict.fromkeys(names_in(view, self._name), view)
+        self._begun |= left_by(view, self._name)
         for device, seen in before.items():
             if self.introduce(device) != seen:
                 self._room.log(DeviceChanged(**vars(self.introduce(device))))

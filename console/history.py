@@ -151,26 +151,24 @@ def same_unit(view: RunView, device: Device, unit: Unit = serial) -> bool:
     return bool(ours) and any(unit(known) == ours for known in view.seen_as)
 
 
-def newest(state: State, most: int, unit: Unit) -> Mapping[str, RunView]:
-    """By a unit's name the newest run that wrote to it, of the last `most` runs.
+def begun(state: State, most: int, unit: Unit) -> dict[str, str]:
+    """What the last `most` runs left to be finished, by their units' names; "" where nothing is.
 
     A unit that nothing names is not among them: what sits in its port now may be another.
     """
-    found: dict[str, RunView] = {}
+    found: dict[str, str] = {}
     for view in islice(past_runs(state), most):
-        for name in names_in(view, unit):
-            if view.committed:
-                found.setdefault(name, view)
+        found = left_by(view, unit) | found  # newest first: what is known stays
     return found
 
 
-def names_in(view: RunView, unit: Unit) -> tuple[str, ...]:
-    """The names of the run's unit, in any mode in which the run saw it."""
-    return tuple(dict.fromkeys(filter(None, map(unit, view.seen_as))))
+def left_by(view: RunView, unit: Unit) -> dict[str, str]:
+    """The same of one run: its unit's names, in any mode in which the run saw it."""
+    names = filter(None, map(unit, view.seen_as))
+    return dict.fromkeys(names, _left(view)) if view.committed else {}
 
 
-def begun(view: RunView) -> str:
-    """What the run left to be finished, in words; "" if nothing."""
+def _left(view: RunView) -> str:
     if view.verdict != Verdict.UNFINISHED or view.ended is None:
         return ""
     flow = view.flow.partition(".")[2]

@@ -479,6 +479,17 @@ def test_of_a_unit_that_nothing_names_nothing_is_said_to_be_begun(tmp_path):
         assert [("-", "Check it.")] == marks(shop)
 
 
+def test_what_a_killed_bench_was_writing_is_said_by_the_next(tmp_path):
+    """Nothing but the run's own record is left of it."""
+    with floor(tmp_path, LEFT) as first:
+        first.ended(first.run("read"))
+    whole = first.state.journal("1").read_bytes().splitlines(keepends=True)
+    first.state.journal("1").write_bytes(b"".join(whole[:-2]))  # neither its failure nor its end
+    with floor(tmp_path, LEFT) as second:
+        assert [("!", "finish it")] == marks(second)
+        assert "contents gone, bootloader alive" in at(second).begun
+
+
 def test_a_mode_may_tell_that_something_was_begun(tmp_path):
     """Elsewhere, perhaps: no run of ours is needed for it."""
     with floor(tmp_path, Device("1-1", "v1", "0a0a", "0003")) as shop:

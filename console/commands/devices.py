@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from console.clock import MachineClock
 from console.commands.words import complain, complete, say, say_json
 from console.errors import BadUsage, GateClosed, RecordError
+from console.events import Node
 from console.ports import NOTHING_SAID, PortBook, read_ports
 from console.state import State
-from console.views import BenchView, DeviceView
+from console.views import BenchView, DeviceView, closed
 
 if TYPE_CHECKING:
     from console.hardware.bus import Bus
@@ -63,10 +64,8 @@ def device_object(device: dict[str, Any]) -> dict[str, Any]:
 def device_line(device: dict[str, Any]) -> str:
     """A device in one line."""
     ids = f"{device['vid']}:{device['pid']}"
-    lines = device.get("lines") or ()
-    needed = [node for node in device["nodes"] if not lines or node["kind"] in lines]
-    closed = [node["why"] for node in needed if not node["may_open"]]
-    trouble = f"  ! {closed[0]}" if closed else "  ! finish it" if device.get("begun") else ""
+    missed = closed((Node(**node) for node in device["nodes"]), device["lines"])
+    trouble = f"  ! {missed[0].why}" if missed else "  ! finish it" if device["begun"] else ""
     shown = device["shown"] or "-"
     said = f"  ({', '.join(filter(None, (device['label'], device['mark'])))})"
     said = said if len(said) > len("  ()") else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from console.events import (
@@ -35,6 +35,12 @@ LATELY = 40
 """How many past lines a bench view remembers."""
 
 
+def closed(nodes: Iterable[Node], lines: Collection[str]) -> tuple[Node, ...]:
+    """Those of the nodes that are needed, by their kinds, and may not be opened; () needs all."""
+    needed = (node for node in nodes if not lines or node.kind in lines)
+    return tuple(node for node in needed if not node.may_open)
+
+
 @dataclass(frozen=True)
 class DeviceView:
     """One port of the bench: what is in it, or what was in it last."""
@@ -65,8 +71,7 @@ class DeviceView:
     @property
     def closed(self) -> tuple[Node, ...]:
         """The nodes that its flows need and that this user may not open."""
-        needed = (node for node in self.nodes if not self.lines or node.kind in self.lines)
-        return tuple(node for node in needed if not node.may_open)
+        return closed(self.nodes, self.lines)
 
 
 @dataclass(frozen=True)
